@@ -1,0 +1,72 @@
+"""The lab app: `ecslab/app:1.0` and `ecslab/app:2.0`.
+
+A tiny web server whose behaviour is declared by its arguments, so that both
+engines can honour it: on Docker the script beside this file (`app`, plain
+shell on busybox) really does it; the simulated engine reads the same
+arguments here and acts them out in virtual time.
+
+Arguments (a container definition's `command`), all optional:
+
+    --start-delay SECONDS     wait this long before listening
+    --exit-after SECONDS      exit by itself this long after starting
+    --exit-code N             ... with this code (default 0)
+    --leak MIB_PER_SECOND     keep allocating memory at this rate
+    --ignore-sigterm          do not stop when asked
+    --unhealthy-after SECONDS /health answers 503 from then on
+    --version-text TEXT       extra text in the version that `/` reports
+    --port N                  listen here instead of 80
+
+Seconds are the region's seconds: on Docker the engine passes its speed in the
+variable ECSLAB_SPEED and the app divides by it, so one story takes the same
+region time everywhere.
+
+HTTP, on port 80 unless told otherwise:
+
+    /                 JSON: version, hostname, task (the task's id)
+    /health           200 "ok", or 503 "unhealthy"
+    /env              the container's environment, one NAME=value a line
+    /burn?seconds=N   keep one CPU busy for N seconds, answers at once
+    /leak?mib=N       allocate and keep N MiB
+    /exit?code=N      answer, then exit with that code
+
+`/app health` is a health-check command: it exits 0 when `/health` answers
+200, else 1. Logs go to stdout: one line at start, one line a request.
+"""
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import Sequence
+
+IMAGES = ("ecslab/app:1.0", "ecslab/app:2.0")
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    start_delay: float = 0.0
+    exit_after: float | None = None
+    exit_code: int = 0
+    leak: float = 0.0
+    ignore_sigterm: bool = False
+    unhealthy_after: float | None = None
+    version_text: str = ""
+    port: int = 80
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise ValueError(message)
+
+
+def parse(arguments: Sequence[str]) -> Behaviour:
+    """The behaviour that these arguments declare. ValueError says which argument is wrong."""
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--start-delay", type=float, default=0.0)
+    parser.add_argument("--exit-after", type=float)
+    parser.add_argument("--exit-code", type=int, default=0)
+    parser.add_argument("--leak", type=float, default=0.0)
+    parser.add_argument("--ignore-sigterm", action="store_true")
+    parser.add_argument("--unhealthy-after", type=float)
+    parser.add_argument("--version-text", default="")
+    parser.add_argument("--port", type=int, default=80)
+    return Behaviour(**vars(parser.parse_args(list(arguments))))

@@ -1,0 +1,1 @@
+"""Where containers run: on Docker, or simulated in virtual time."""
