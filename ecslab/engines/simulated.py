@@ -1,0 +1,298 @@
+"""The engine without containers: the same observations, in virtual time.
+
+What a container does is read from its image and arguments. The lab app declares
+its behaviour (`ecslab.app`); any other image is taken to run until it is
+stopped, and to exit 0 then. An `ecslab/...` image that does not exist fails to
+pull, as it would on Docker. Nothing here reads a clock or draws a random
+number: the region moves the time with `advance`.
+"""
+from __future__ import annotations
+
+import hashlib
+import heapq
+import itertools
+from dataclasses import dataclass, field
+from typing import Callable, Mapping
+
+from ..app import IMAGES, Behaviour, parse
+from ..rules import health
+from .base import (
+    ContainerFailed,
+    Created,
+    Exited,
+    Health,
+    NetworkReady,
+    Observation,
+    Observe,
+    PullStarted,
+    PullStopped,
+    Removed,
+    Started,
+    TaskSpec,
+    Usage,
+)
+
+# How long each step takes, in seconds. Chosen to make every state visible.
+NETWORK = 2.0
+PULL = 3.0
+CREATE = 1.0
+START = 1.0
+STOP = 1.0
+REMOVE = 1.0
+
+IDLE_MEMORY = 4 * 2**20
+FIRST_DYNAMIC_PORT = 49153
+
+
+@dataclass
+class _Container:
+    definition: Mapping
+    behaviour: Behaviour | None
+    runtime_id: str
+    started_at: float | None = None
+    run: int = 0  # which start this is; events of an earlier run are void
+    running: bool = False
+    ready_at: float = 0.0
+    probe: health.Probe = field(default_factory=health.Probe)
+    lines: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Task:
+    spec: TaskSpec
+    containers: dict[str, _Container]
+    removed: bool = False
+
+
+class SimulatedEngine:
+    name = "simulated"
+
+    def __init__(self, observe: Observe, now: float = 0.0):
+        self._observe = observe
+        self._now = now
+        self._tasks: dict[str, _Task] = {}
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._sequence = itertools.count()
+        self._ports: dict[str, set[int]] = {}  # instance -> host ports in use
+
+    # The protocol ----------------------------------------------------------
+
+    def prepare(self, spec: TaskSpec) -> None:
+        containers = {c["name"]: _Container(c, _behaviour(c), _runtime_id(spec, c)) for c in spec.containers}
+        task = self._tasks[spec.task_id] = _Task(spec, containers)
+        self._after(NETWORK if spec.network_mode == "awsvpc" else 0.0, lambda: self._network_ready(task))
+
+    def start(self, task_id: str, container: str) -> None:
+        task = self._tasks[task_id]
+        self._after(START, lambda: self._started(task, container))
+
+    def stop(self, task_id: str, container: str, timeout: float) -> None:
+        task = self._tasks[task_id]
+        item = task.containers[container]
+        ignores = item.behaviour is not None and item.behaviour.ignore_sigterm
+        run = item.run
+        if ignores:
+            self._after(timeout, lambda: self._exit(task, container, run, 137))
+        else:
+            self._after(min(STOP, timeout), lambda: self._exit(task, container, run, 0))
+
+    def remove(self, task_id: str) -> None:
+        task = self._tasks.get(task_id)
+        self._after(REMOVE if task else 0.0, lambda: self._removed(task_id, task))
+
+    def logs(self, task_id: str, container: str, tail: int = 100) -> list[str]:
+        task = self._tasks.get(task_id)
+        return list(task.containers[container].lines[-tail:]) if task else []
+
+    def usage(self, task_id: str) -> dict[str, Usage]:
+        task = self._tasks.get(task_id)
+        if task is None:
+            return {}
+        return {n: Usage(0.0, self._memory(c)) for n, c in task.containers.items() if c.running}
+
+    def next_due(self) -> float | None:
+        return self._events[0][0] if self._events else None
+
+    def advance(self, now: float) -> None:
+        while self._events and self._events[0][0] <= now:
+            at, _, happen = heapq.heappop(self._events)
+            self._now = at
+            happen()
+        self._now = max(self._now, now)
+
+    def close(self) -> None:
+        self._events.clear()
+        self._tasks.clear()
+
+    def kill(self, task_id: str, container: str, exit_code: int = 137) -> None:
+        """What `docker kill` does: the container is gone at once."""
+        task = self._tasks[task_id]
+        run = task.containers[container].run
+        self._after(0.0, lambda: self._exit(task, container, run, exit_code))
+
+    # What happens ----------------------------------------------------------
+
+    def _after(self, seconds: float, happen: Callable[[], None]) -> None:
+        heapq.heappush(self._events, (self._now + seconds, next(self._sequence), happen))
+
+    def _say(self, task: _Task, kind: type[Observation], **facts) -> None:
+        self._observe(kind(task.spec.task_id, at=self._now, **facts))
+
+    def _network_ready(self, task: _Task) -> None:
+        if task.removed:
+            return
+        self._say(task, NetworkReady)
+        self._after(0.5, lambda: None if task.removed else self._pull(task))
+
+    def _pull(self, task: _Task) -> None:
+        self._say(task, PullStarted)
+        missing = next((c for c in task.spec.containers if not _exists(c["image"])), None)
+        if missing is not None:
+            self._after(PULL, lambda: self._pull_failed(task, missing))
+        else:
+            self._after(PULL, lambda: self._pulled(task))
+
+    def _pull_failed(self, task: _Task, container: Mapping) -> None:
+        if not task.removed:
+            reason = (
+                "CannotPullContainerError: pull image manifest has been retried 1 time(s): "
+                f"failed to resolve ref {container['image']}: not found"
+            )
+            self._say(task, ContainerFailed, container=container["name"], reason=reason)
+
+    def _pulled(self, task: _Task) -> None:
+        if not task.removed:
+            self._say(task, PullStopped)
+            self._after(CREATE, lambda: None if task.removed else self._say(task, Created))
+
+    def _started(self, task: _Task, name: str) -> None:
+        if task.removed:
+            return
+        item = task.containers[name]
+        item.run += 1
+        item.running = True
+        item.started_at = self._now
+        item.probe = _probe(item.definition)
+        behaviour = item.behaviour or Behaviour()
+        item.ready_at = self._now + behaviour.start_delay
+        if item.behaviour is not None:
+            item.lines.append(f"ecslab app {item.definition['image'].rpartition(':')[2]} listening on port {behaviour.port}")
+        self._say(
+            task,
+            Started,
+            container=name,
+            runtime_id=item.runtime_id,
+            image_digest="sha256:" + hashlib.sha256(item.definition["image"].encode()).hexdigest(),
+            network_bindings=self._bind(task, item),
+        )
+        run = item.run
+        if behaviour.exit_after is not None:
+            self._after(behaviour.exit_after, lambda: self._exit(task, name, run, behaviour.exit_code))
+        limit = _memory_limit(task.spec, item.definition)
+        if behaviour.leak > 0 and limit is not None:
+            seconds = max(0.0, (limit - IDLE_MEMORY) / (behaviour.leak * 2**20))
+            self._after(seconds, lambda: self._exit(task, name, run, 137, oom=True))
+        check = item.definition.get("healthCheck")
+        if check and list(check["command"]) != ["NONE"]:
+            interval = check.get("interval", health.DEFAULT_INTERVAL)
+            self._after(interval, lambda: self._probe(task, name, run, interval))
+
+    def _probe(self, task: _Task, name: str, run: int, interval: float) -> None:
+        item = task.containers[name]
+        if task.removed or not item.running or item.run != run:
+            return
+        before = item.probe
+        item.probe = before.after(self._passes(item), self._now - item.started_at)
+        if item.probe.status != before.status:
+            self._say(task, Health, container=name, status=item.probe.status)
+        self._after(interval, lambda: self._probe(task, name, run, interval))
+
+    def _passes(self, item: _Container) -> bool:
+        words = " ".join(item.definition["healthCheck"]["command"]).split()
+        if words[-1] == "false" or words[-2:-1] == ["exit"]:
+            return words[-1] == "0"
+        behaviour = item.behaviour or Behaviour()
+        if self._now < item.ready_at:
+            return False
+        return behaviour.unhealthy_after is None or self._now - item.started_at < behaviour.unhealthy_after
+
+    def _exit(self, task: _Task, name: str, run: int, code: int, oom: bool = False) -> None:
+        item = task.containers[name]
+        if task.removed or not item.running or item.run != run:
+            return
+        item.running = False
+        self._release(task, name)
+        self._say(task, Exited, container=name, exit_code=code, oom_killed=oom)
+
+    def _removed(self, task_id: str, task: _Task | None) -> None:
+        if task is not None:
+            task.removed = True
+            for name in task.containers:
+                self._release(task, name)
+        self._observe(Removed(task_id, at=self._now))
+
+    # Ports and memory ------------------------------------------------------
+
+    def _bind(self, task: _Task, item: _Container) -> tuple[Mapping, ...]:
+        mode = task.spec.network_mode
+        if mode not in ("bridge", "host"):
+            return ()
+        used = self._ports.setdefault(task.spec.instance.id if task.spec.instance else "", set())
+        bindings = []
+        for mapping in item.definition.get("portMappings", ()):
+            port = mapping["containerPort"] if mode == "host" else mapping.get("hostPort") or 0
+            if not port:
+                port = next(p for p in itertools.count(FIRST_DYNAMIC_PORT) if p not in used)
+            used.add(port)
+            bindings.append(
+                {
+                    "bindIP": "0.0.0.0",
+                    "containerPort": mapping["containerPort"],
+                    "hostPort": port,
+                    "protocol": mapping.get("protocol", "tcp"),
+                }
+            )
+        item_ports = self._ports.setdefault(f"{task.spec.task_id}/{item.definition['name']}", set())
+        item_ports.update(b["hostPort"] for b in bindings)
+        return tuple(bindings)
+
+    def _release(self, task: _Task, name: str) -> None:
+        mine = self._ports.pop(f"{task.spec.task_id}/{name}", set())
+        self._ports.get(task.spec.instance.id if task.spec.instance else "", set()).difference_update(mine)
+
+    def _memory(self, item: _Container) -> int:
+        leak = item.behaviour.leak if item.behaviour else 0.0
+        return int(IDLE_MEMORY + leak * 2**20 * (self._now - (item.started_at or self._now)))
+
+
+def _behaviour(definition: Mapping) -> Behaviour | None:
+    """The declared behaviour of a lab app container; None for anything else."""
+    if definition["image"] not in IMAGES or definition.get("entryPoint"):
+        return None
+    try:
+        return parse(definition.get("command") or ())
+    except ValueError:
+        return Behaviour(exit_after=0.0, exit_code=2)
+
+
+def _exists(image: str) -> bool:
+    return image in IMAGES or not image.startswith("ecslab/")
+
+
+def _runtime_id(spec: TaskSpec, definition: Mapping) -> str:
+    number = int(hashlib.sha256(f"{spec.task_id}/{definition['name']}".encode()).hexdigest(), 16) % 10**10
+    return f"{spec.task_id}-{number:010d}"
+
+
+def _probe(definition: Mapping) -> health.Probe:
+    check = definition.get("healthCheck") or {}
+    return health.Probe(
+        retries=check.get("retries", health.DEFAULT_RETRIES),
+        start_period=check.get("startPeriod") or health.DEFAULT_START_PERIOD,
+    )
+
+
+def _memory_limit(spec: TaskSpec, definition: Mapping) -> float | None:
+    """The smaller of the container's hard limit and the task's, in bytes."""
+    limits = [m for m in (definition.get("memory"), spec.memory) if m]
+    return min(limits) * 2**20 if limits else None

@@ -1,0 +1,410 @@
+"""The living region: moto's endpoint, our ECS, the controllers and the clock.
+
+The API writes desired state; the engine reports observations; controllers
+compare the two through `rules/` and ask the engine for what is missing. One
+loop, `step`, drives them: on Docker a thread runs it when something happened or
+is due; simulated, `run_for` jumps from due time to due time.
+"""
+from __future__ import annotations
+
+import atexit
+import heapq
+import itertools
+import os
+import re
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from random import Random
+from typing import Callable
+
+from ..engines import base
+from ..rules.errors import client
+from . import registry
+from .clock import VirtualClock, WallClock, seconds
+from .environment import Environment, waiter_delay
+from .identifiers import Identifiers
+from .model import Cluster, ContainerInstance, Service, Task, TaskDefinition
+from .network import Vpc
+
+DEFAULT_SEED = 1
+WAITER_FEATURE = re.compile(r"\bm/(?:[A-Za-z0-9+-]+,)*B(?:,|\s|$)")  # botocore marks a waiter's calls
+PAUSE_WALL, PAUSE_VIRTUAL = 0.25, 0.01
+TICK = 0.1  # how often a simulated region with a speed moves its clock, in seconds
+
+_current: "Region | None" = None
+
+
+def start(
+    engine: str = "auto",
+    seed: int | None = None,
+    speed: float | None = None,
+    *,
+    port: int = 0,
+    region_name: str = "us-east-1",
+    lab_folder: str | os.PathLike | None = None,
+    allow_unsafe: bool = False,
+) -> "Region":
+    """Start a private AWS region and point this process and its children at it.
+
+    engine: "docker", "simulated", or "auto" (Docker where an engine answers).
+    seed: fixes every id; two simulated runs with one seed print the same.
+    speed: how many region seconds pass in one second of yours. On Docker 1 by
+      default. Simulated, time stands still unless a speed is given: `run_for`
+      and the waiters move it.
+    port: the endpoint's port on 127.0.0.1; 0 picks a free one.
+    lab_folder: the only folder tasks may mount; the working directory by default.
+    allow_unsafe: let tasks be privileged and mount anything. Only for definitions you trust.
+
+    Starting again in the same process replaces the region that is running.
+    RuntimeError when Docker was asked for and does not answer, OSError when the
+    port is taken.
+    """
+    global _current
+    if _current is not None:
+        print("Stopping the region that was running here, and starting a new one.")
+        _current.stop()
+    _current = Region(engine, seed, speed, port, region_name, lab_folder, allow_unsafe)
+    return _current
+
+
+def current() -> "Region | None":
+    """The region running in this process, if there is one."""
+    return _current
+
+
+class Region:
+    """A running region. Use `start` to make one; it is a context manager."""
+
+    def __init__(self, engine, seed, speed, port, region_name, lab_folder, allow_unsafe):
+        self.name = region_name
+        self.seed = DEFAULT_SEED if seed is None else seed
+        self.lock = threading.RLock()
+        self.random = Random(self.seed)
+        self.ids = Identifiers(region_name, self.random)
+        self.allow_unsafe = allow_unsafe
+        self._observations: deque[base.Observation] = deque()
+        self._due: list[tuple[float, int, object]] = []
+        self._sequence = itertools.count()
+        self._wake = threading.Event()
+        self._stopped = False
+
+        self.clusters: dict[str, Cluster] = {}
+        self.task_definitions: dict[str, list[TaskDefinition]] = {}
+        self.tags: dict[str, list[dict]] = {}
+        self.settings: dict[str, str] = {}
+        self.capacity_providers: dict[str, dict] = {name: {"name": name} for name in ("FARGATE", "FARGATE_SPOT")}
+
+        kind, why = _choose(engine)
+        self._fresh_moto(kind == "docker")
+        self.vpc = Vpc(region_name)
+        self.engine = self._make_engine(kind, speed, lab_folder)
+        self.engine_reason = why
+        from .services import ServiceController
+        from .tasks import TaskController
+
+        self.tasks = TaskController(self)
+        self.services = ServiceController(self)
+
+        from . import server
+
+        server.EcsResponse.current = self
+        try:
+            self._server = server.Server(port)
+        except BaseException:
+            self.engine.close()
+            raise
+        self.endpoint_url = f"http://127.0.0.1:{self._server.port}"
+        simulated = kind == "simulated"
+        self._environment = Environment(self.endpoint_url, region_name, PAUSE_VIRTUAL if simulated else PAUSE_WALL)
+        _forget_default_session()
+        self._record = registry.write(self.endpoint_url, region_name, kind, self._environment.values)
+        self._loop = None
+        if not simulated or speed is not None:
+            run = self._run_wall if not simulated else self._run_ticking
+            self._tick_speed = speed or 1.0
+            self._loop = threading.Thread(target=run, daemon=True, name="ecslab-region")
+            self._loop.start()
+        atexit.register(self.stop)
+
+    # What a learner uses ----------------------------------------------------
+
+    def client(self, service: str, **options):
+        """A boto3 client of this region."""
+        import boto3
+
+        return boto3.client(service, endpoint_url=self.endpoint_url, region_name=self.name, **options)
+
+    def run_for(self, duration: str | float) -> None:
+        """Let that much of the region's time pass ("90s", "10m", seconds). Simulated, it passes at once."""
+        span = seconds(duration)
+        if self.is_simulated and self._loop is None:
+            self._run_until(self.clock.now() + span)
+        else:
+            time.sleep(span / self.speed)
+
+    def add_instance(self, cluster: str = "default", instance_type: str = "m5.large", zone: str | None = None) -> str:
+        """Launch an EC2 instance whose agent joins the cluster. The container instance's ARN comes back."""
+        from . import placing
+
+        with self.lock:
+            found = self.clusters.get(cluster)
+            if found is None:
+                raise ValueError(f"There is no cluster {cluster!r}. Create it first: ecs.create_cluster(clusterName={cluster!r}).")
+            subnets = self.vpc.default_subnets()
+            subnet = next((s for s in subnets if zone is None or self.vpc.zone(s) == zone), None)
+            if subnet is None:
+                raise ValueError(f"There is no Availability Zone {zone!r} in {self.name}.")
+            ec2_id, network = self.vpc.launch_instance(subnet, instance_type)
+            instance = placing.register(self, found, ec2_id, instance_type, self.vpc.zone(subnet), network=network)
+            self._changed()
+            return instance.arn
+
+    def history(self, task: str) -> list[str]:
+        """Every lastStatus a task has had, in order."""
+        return [status for _, status in self._task(task).history]
+
+    def url(self, task: str, port: int = 80) -> str:
+        """Where a container port of a running task answers from this machine (Docker only)."""
+        found = self._task(task)
+        if self.is_simulated:
+            raise RuntimeError("The simulated engine runs no servers, so there is nothing to connect to.")
+        for facts in found.facts.values():
+            for binding in facts.get("networkBindings", ()):
+                if binding["containerPort"] == port:
+                    return f"http://127.0.0.1:{binding['hostPort']}"
+        if port in found.published:
+            return f"http://127.0.0.1:{found.published[port]}"
+        if found.network:
+            return f"http://{found.network.private_ip}:{port}"
+        raise RuntimeError(f"Task {found.id} answers on no port {port}.")
+
+    def logs(self, task: str, container: str | None = None, tail: int = 100) -> list[str]:
+        """The last lines a container of the task printed."""
+        found = self._task(task)
+        return self.engine.logs(found.id, container or next(iter(found.containers)), tail)
+
+    def _task(self, identifier: str) -> Task:
+        task_id = identifier.rpartition("/")[2]
+        for cluster in self.clusters.values():
+            if task_id in cluster.tasks:
+                return cluster.tasks[task_id]
+        raise ValueError(f"There is no task {task_id}.")
+
+    def stop(self) -> None:
+        """End the region and everything in it. Safe to call twice."""
+        global _current
+        with self.lock:
+            if self._stopped:
+                return
+            self._stopped = True
+        self._wake.set()
+        if self._loop is not None:
+            self._loop.join(timeout=5)
+        self._server.stop()
+        self.engine.close()
+        self._environment.restore()
+        _forget_default_session()
+        registry.remove(self._record)
+        from . import server
+
+        if server.EcsResponse.current is self:
+            server.EcsResponse.current = None
+        atexit.unregister(self.stop)
+        if _current is self:
+            _current = None
+
+    def __enter__(self) -> "Region":
+        return self
+
+    def __exit__(self, *_exception) -> None:
+        self.stop()
+
+    @property
+    def is_simulated(self) -> bool:
+        return self.engine.name == "simulated"
+
+    @property
+    def speed(self) -> float:
+        return self._tick_speed if self.is_simulated and self._loop else self.clock.speed
+
+    # What operations and controllers use ------------------------------------
+
+    def call(self, name: str, function: Callable, request: dict, user_agent: str) -> dict:
+        """Answer one API request. A waiter's poll lets its pause pass first, where time is virtual."""
+        with self.lock:
+            if self.is_simulated and self._loop is None and WAITER_FEATURE.search(user_agent):
+                self._run_until(self.clock.now() + waiter_delay(name))
+            response = function(self, request)
+            self._changed()
+            return response
+
+    def touch(self, thing: Task | Service) -> None:
+        """Have its controller look at it in the next step."""
+        (self.tasks if isinstance(thing, Task) else self.services).touch(thing)
+
+    def touch_services(self, cluster: Cluster) -> None:
+        for service in cluster.services.values():
+            self.touch(service)
+
+    def wake_at(self, at: float, thing: Task | Service) -> None:
+        """Have its controller look at it at that time."""
+        heapq.heappush(self._due, (at, next(self._sequence), thing))
+
+    def stop_task(self, task: Task, stop_code: str | None, reason: str) -> None:
+        self.tasks.stop(task, stop_code, reason)
+
+    def account_setting(self, name: str) -> str:
+        from .api.settings import SETTINGS
+
+        return self.settings.get(name, SETTINGS[name][0])
+
+    def namespace_exists(self, identifier: str) -> bool:
+        """Is there a Cloud Map namespace of this name or ARN?"""
+        from moto.servicediscovery.models import servicediscovery_backends
+
+        from .identifiers import ACCOUNT
+
+        namespaces = servicediscovery_backends[ACCOUNT][self.name].namespaces.values()
+        return any(identifier in (n.arn, n.name, n.id) for n in namespaces)
+
+    def check_safety(self, definition: dict) -> None:
+        """Refuse what could reach out of the lab into this machine. ClientException says how to allow it."""
+        if self.allow_unsafe:
+            return
+        switch = "Start the region with allow_unsafe=True if you trust this definition."
+        for container in definition["containerDefinitions"]:
+            if container.get("privileged"):
+                raise client(f"Container '{container['name']}' is privileged, which could take over this machine. {switch}")
+            if (container.get("linuxParameters") or {}).get("devices"):
+                raise client(f"Container '{container['name']}' asks for devices of this machine. {switch}")
+        for volume in definition.get("volumes", ()):
+            source = (volume.get("host") or {}).get("sourcePath")
+            if source and not self._inside_lab(source):
+                raise client(f"Volume '{volume['name']}' mounts {source}, outside the lab's folder {self.lab_folder}. {switch}")
+        if definition.get("pidMode") == "host" or definition.get("ipcMode") == "host":
+            raise client(f"pidMode and ipcMode 'host' would share this machine's processes. {switch}")
+
+    def _inside_lab(self, path: str) -> bool:
+        return Path(path).resolve().is_relative_to(self.lab_folder)
+
+    # The loop ---------------------------------------------------------------
+
+    def observe(self, seen: base.Observation) -> None:
+        """Called by the engine, from any thread."""
+        if seen.at is None:
+            object.__setattr__(seen, "at", self.clock.now())
+        self._observations.append(seen)
+        self._wake.set()
+
+    def step(self) -> None:
+        """Bring everything as far as it can go at this moment."""
+        now = self.clock.now()
+        busy = True
+        while busy:
+            while self._observations:
+                self.tasks.observe(self._observations.popleft())
+            while self._due and self._due[0][0] <= now:
+                self.touch(heapq.heappop(self._due)[2])
+            busy = self.tasks.step(now)
+            busy = self.services.step(now) or busy or bool(self._observations)
+
+    def _changed(self) -> None:
+        """After an API call: act at once where time is virtual, else wake the loop."""
+        if self.is_simulated:
+            self.step()
+        self._wake.set()
+
+    def _next_due(self) -> float | None:
+        times = [t for t in (self._due[0][0] if self._due else None, self.engine.next_due()) if t is not None]
+        return min(times) if times else None
+
+    def _run_until(self, end: float) -> None:
+        """Virtual time: jump from due time to due time."""
+        with self.lock:
+            self.step()
+            while (due := self._next_due()) is not None and due <= end:
+                self.clock.move_to(due)
+                self.engine.advance(due)
+                self.step()
+            self.clock.move_to(end)
+            self.engine.advance(end)
+            self.step()
+
+    def _run_wall(self) -> None:
+        """Wall clock: step when something happened or is due."""
+        while not self._stopped:
+            with self.lock:
+                self._wake.clear()
+                self.step()
+                due = self._next_due()
+            wait = None if due is None else max(0.0, (due - self.clock.now()) / self.clock.speed)
+            self._wake.wait(wait)
+
+    def _run_ticking(self) -> None:
+        """A simulated region whose time flows at `speed`."""
+        last = time.monotonic()
+        while not self._stopped:
+            self._wake.wait(TICK)
+            self._wake.clear()
+            now = time.monotonic()
+            self._run_until(self.clock.now() + (now - last) * self._tick_speed)
+            last = now
+
+    # Starting ---------------------------------------------------------------
+
+    def _fresh_moto(self, docker: bool) -> None:
+        """Forget what an earlier region left in moto; seed its ids."""
+        from moto.core.base_backend import BackendDict
+        from moto.core.model_instances import reset_model_data
+        from moto.moto_api._internal import mock_random
+
+        BackendDict.reset()
+        reset_model_data()
+        mock_random.seed(self.seed)
+
+    def _make_engine(self, kind: str, speed: float | None, lab_folder) -> base.Engine:
+        self.lab_folder = Path(lab_folder or Path.cwd()).resolve()
+        if kind == "docker":
+            from ..engines.docker import DockerEngine
+
+            self.clock = WallClock(speed or 1.0)
+            return DockerEngine(
+                self.observe,
+                region_id=f"{os.getpid()}-{id(self):x}",
+                speed=self.clock.speed,
+                lab_folder=self.lab_folder,
+                allow_unsafe=self.allow_unsafe,
+            )
+        from ..engines.simulated import SimulatedEngine
+
+        self.clock = VirtualClock()
+        return SimulatedEngine(self.observe, self.clock.now())
+
+
+def _choose(engine: str) -> tuple[str, str]:
+    """("docker" | "simulated", why)."""
+    if engine == "auto":
+        engine = os.environ.get("ECSLAB_ENGINE", "auto")
+    if engine not in ("auto", "docker", "simulated"):
+        raise ValueError(f"engine must be 'auto', 'docker' or 'simulated', not {engine!r}.")
+    if engine == "simulated":
+        return "simulated", "asked for"
+    from ..engines.docker import available
+
+    found, text = available()
+    if found:
+        return "docker", text
+    if engine == "docker":
+        raise RuntimeError(f"No Docker engine answers: {text}\nStart Docker, or use engine='simulated'. `ecslab doctor` says more.")
+    return "simulated", text
+
+
+def _forget_default_session() -> None:
+    """boto3 keeps one session; it must not remember another region's endpoint or waiters."""
+    import sys
+
+    boto3 = sys.modules.get("boto3")
+    if boto3 is not None:
+        boto3.DEFAULT_SESSION = None

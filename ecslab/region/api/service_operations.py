@@ -1,0 +1,310 @@
+"""Services: create, update, delete, describe, list.
+
+Source: API Reference, CreateService, UpdateService, DeleteService,
+DescribeServices, ListServices, ListServicesByNamespace.
+"""
+from __future__ import annotations
+
+from ...rules.errors import EcsError, invalid
+from .. import identifiers, launch, services
+from ..model import Service
+from . import operation
+from .common import check_size, check_tags, cluster_of, included, missing, page
+from .task_definitions import usable
+
+MOST_STRATEGIES = 5
+MOST_CONSTRAINTS = 10
+INCLUDE = ("TAGS",)
+
+# CreateService fields that are kept on the service and shown again as given.
+KEPT = (
+    "placementConstraints",
+    "placementStrategy",
+    "healthCheckGracePeriodSeconds",
+    "enableECSManagedTags",
+    "propagateTags",
+    "enableExecuteCommand",
+    "availabilityZoneRebalancing",
+    "monitoring",
+)
+# Fields that belong to what this region does not run yet: refused aloud, never dropped.
+NOT_BUILT = (
+    "loadBalancers",
+    "serviceRegistries",
+    "serviceConnectConfiguration",
+    "vpcLatticeConfigurations",
+    "volumeConfigurations",
+    "gatewayConnectors",
+)
+
+DEFAULT_CONFIGURATION = {"maximumPercent": 200, "minimumHealthyPercent": 100}
+
+
+@operation
+def create_service(region, request):
+    cluster = cluster_of(region, request)
+    name = request["serviceName"]
+    if not identifiers.NAME.fullmatch(name):
+        raise invalid(f"Invalid identifier: {name}")
+    existing = cluster.services.get(name)
+    if existing is not None and existing.status == "DRAINING":
+        raise invalid("Unable to Start a service that is still Draining.")
+    if existing is not None and existing.status == "ACTIVE":
+        if _same(existing.request, request):
+            return {"service": _describe(region, existing)}
+        raise invalid("Creation of service was not idempotent.")
+    _refuse_what_is_not_built(request)
+    desired = _desired_count(request)
+    configuration = _deployment_configuration(request.get("deploymentConfiguration"), DEFAULT_CONFIGURATION)
+    task_definition = _task_definition(region, request)
+    config = launch.configuration(region, cluster, request, task_definition)
+    _check_placement(request, config)
+    tags = check_tags(request.get("tags"))
+    now = region.clock.now()
+    service = Service(
+        arn=region.ids.arn("service", cluster.name, name),
+        name=name,
+        cluster=cluster,
+        created_at=now,
+        desired_count=desired,
+        scheduling_strategy=request.get("schedulingStrategy") or "REPLICA",
+        deployment_controller="ECS",
+        deployment_configuration=configuration,
+        settings={
+            "enableECSManagedTags": False,
+            "enableExecuteCommand": False,
+            "propagateTags": "NONE",
+            "availabilityZoneRebalancing": "ENABLED" if configuration["maximumPercent"] > 100 else "DISABLED",
+            **{field: request[field] for field in KEPT if request.get(field) is not None},
+        },
+        request=request,
+        changed_at=now,
+    )
+    services.new_deployment(region, service, task_definition, config)
+    cluster.services[name] = service
+    region.tags[service.arn] = tags
+    region.touch(service)
+    return {"service": _describe(region, service, tags=True)}
+
+
+@operation
+def update_service(region, request):
+    cluster = cluster_of(region, request)
+    service = _named(cluster, request["service"])
+    if service.status != "ACTIVE":
+        raise EcsError("ServiceNotActiveException", "Service was not ACTIVE.")
+    _refuse_what_is_not_built(request)
+    # Check everything before anything is written: a refused update changes nothing.
+    desired = service.desired_count if request.get("desiredCount") is None else _desired_count(request)
+    configuration = service.deployment_configuration
+    if request.get("deploymentConfiguration") is not None:
+        configuration = _deployment_configuration(request["deploymentConfiguration"], configuration)
+    task_definition = service.primary.task_definition
+    if request.get("taskDefinition"):
+        task_definition = usable(region, request["taskDefinition"])
+    config = _updated_config(region, cluster, service, request, task_definition)
+    _check_placement(request, config)
+
+    service.desired_count = desired
+    service.deployment_configuration = configuration
+    service.settings.update({field: request[field] for field in KEPT if request.get(field) is not None})
+    wants_deployment = (
+        bool(request.get("forceNewDeployment"))
+        or task_definition is not service.primary.task_definition
+        or any(
+            request.get(field) is not None and config.get(field) != service.primary.config.get(field)
+            for field in ("networkConfiguration", "platformVersion")
+        )
+    )
+    if wants_deployment:
+        services.new_deployment(region, service, task_definition, config)
+    else:
+        service.primary.config.update(config)
+    service.steady = False
+    service.changed_at = region.clock.now()
+    region.touch(service)
+    return {"service": _describe(region, service, tags=True)}
+
+
+@operation
+def delete_service(region, request):
+    cluster = cluster_of(region, request)
+    service = _named(cluster, request["service"])
+    if service.status != "ACTIVE":
+        raise EcsError("ServiceNotActiveException", "Service was not ACTIVE.")
+    if service.desired_count > 0 and not request.get("force"):
+        raise invalid("The service cannot be stopped while it is scaled above 0.")
+    service.status = "DRAINING"
+    service.desired_count = 0
+    region.touch(service)
+    return {"service": _describe(region, service)}
+
+
+@operation
+def describe_services(region, request):
+    cluster = cluster_of(region, request)
+    wants_tags = included(request, "TAGS", INCLUDE)
+    found, failures = [], []
+    for identifier in check_size("Services", request.get("services"), 10):
+        name = identifiers.within_cluster("service", identifier, cluster.name)
+        service = cluster.services.get(name)
+        if service is None:
+            failures.append(missing(region.ids.arn("service", cluster.name, name)))
+        else:
+            found.append(_describe(region, service, wants_tags))
+    return {"services": found, "failures": failures}
+
+
+@operation
+def list_services(region, request):
+    cluster = cluster_of(region, request)
+    launch_type, strategy = request.get("launchType"), request.get("schedulingStrategy")
+    found = [
+        s.arn
+        for s in cluster.services.values()
+        if s.status == "ACTIVE"
+        and launch_type in (None, s.primary.config.get("launchType"))
+        and strategy in (None, s.scheduling_strategy)
+    ]
+    return page(request, "serviceArns", found, default=10)
+
+
+@operation
+def list_services_by_namespace(region, request):
+    namespace = request["namespace"]
+    if not region.namespace_exists(namespace):
+        raise EcsError("NamespaceNotFoundException", "The specified namespace was not found.")
+    name = namespace.rpartition("/")[2]
+    found = [
+        s.arn
+        for cluster in region.clusters.values()
+        for s in cluster.services.values()
+        if s.status == "ACTIVE" and (s.settings.get("serviceConnectConfiguration") or {}).get("namespace") in (namespace, name)
+    ]
+    return page(request, "serviceArns", found, default=10)
+
+
+def _named(cluster, identifier: str) -> Service:
+    service = cluster.services.get(identifiers.within_cluster("service", identifier, cluster.name))
+    if service is None:
+        raise EcsError("ServiceNotFoundException", "Service not found.")
+    return service
+
+
+def _same(before: dict, now: dict) -> bool:
+    ignored = ("clientToken", "tags")
+    return {k: v for k, v in before.items() if k not in ignored} == {k: v for k, v in now.items() if k not in ignored}
+
+
+def _describe(region, service: Service, tags: bool = False) -> dict:
+    shape = service.describe()
+    if tags:
+        shape["tags"] = region.tags.get(service.arn, [])
+    return shape
+
+
+def _desired_count(request) -> int:
+    desired = request.get("desiredCount")
+    if desired is None:
+        raise invalid("desiredCount is required for services that use the REPLICA scheduling strategy.")
+    if desired < 0:
+        raise invalid("desiredCount cannot be less than 0.")
+    return desired
+
+
+def _task_definition(region, request):
+    if not request.get("taskDefinition"):
+        raise invalid("TaskDefinition can not be blank.")
+    return usable(region, request["taskDefinition"])
+
+
+def _refuse_what_is_not_built(request) -> None:
+    def refuse(what: str):
+        raise EcsError("UnsupportedFeatureException", f"This region does not run {what} yet.")
+
+    if request.get("schedulingStrategy") == "DAEMON":
+        if request.get("desiredCount") is not None:
+            raise invalid(
+                "The daemon scheduling strategy does not support a desired count for services. "
+                "Remove the desired count value and try again."
+            )
+        refuse("DAEMON services")
+    controller = (request.get("deploymentController") or {}).get("type", "ECS")
+    if controller != "ECS":
+        refuse(f"the {controller} deployment controller")
+    strategy = (request.get("deploymentConfiguration") or {}).get("strategy", "ROLLING")
+    if strategy != "ROLLING":
+        refuse(f"{strategy} deployments")
+    if (request.get("deploymentConfiguration") or {}).get("alarms", {}).get("enable"):
+        refuse("deployment alarms")
+    if request.get("role"):
+        raise invalid("IAM roles are only valid for services configured to use load balancers.")
+    for field in NOT_BUILT:
+        if request.get(field):
+            refuse(f"services with {field}")
+
+
+def _deployment_configuration(given: dict | None, before: dict) -> dict:
+    merged = {**before, **(given or {})}
+    low, high = merged["minimumHealthyPercent"], merged["maximumPercent"]
+    if not 0 <= low <= 100:
+        raise invalid("minimumHealthyPercent must be at least 0 and at most 100.")
+    if high < 100:
+        raise invalid("maximumPercent must be greater than or equal to 100.")
+    if low == high == 100:
+        raise invalid("Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments.")
+    breaker = merged.get("deploymentCircuitBreaker")
+    if breaker is not None:
+        _check_breaker(breaker)
+    return merged
+
+
+def _check_breaker(breaker: dict) -> None:
+    threshold = breaker.get("thresholdConfiguration")
+    if threshold is None:
+        return
+    kind, value = threshold.get("type"), threshold.get("value")
+    if kind not in ("COUNT", "BOUNDED_PERCENT", "UNBOUNDED_PERCENT"):
+        raise invalid("type should be one of [COUNT,BOUNDED_PERCENT,UNBOUNDED_PERCENT]")
+    if value is None or value < 1 or (kind != "COUNT" and value > 100):
+        raise invalid(f"The value of a {kind} threshold must be {'at least 1' if kind == 'COUNT' else 'between 1 and 100'}.")
+
+
+def _check_placement(request, config) -> None:
+    strategies = request.get("placementStrategy") or []
+    constraints = request.get("placementConstraints") or []
+    if len(strategies) > MOST_STRATEGIES:
+        raise invalid(f"Maximum number of strategies is {MOST_STRATEGIES}")
+    if len(constraints) > MOST_CONSTRAINTS:
+        raise invalid(f"Maximum number of constraints is {MOST_CONSTRAINTS}")
+    if launch.launch_type_of(config) == "FARGATE":
+        if strategies:
+            raise invalid("Placement strategies are not supported with FARGATE launch type.")
+        if constraints:
+            raise invalid("Placement constraints are not supported with FARGATE launch type.")
+    for strategy in strategies:
+        if strategy.get("type") == "random" and strategy.get("field"):
+            raise invalid("random field should not be specified")
+    for constraint in constraints:
+        if constraint.get("type") == "distinctInstance" and constraint.get("expression"):
+            raise invalid("distinctInstance expression should not be specified")
+
+
+def _updated_config(region, cluster, service: Service, request: dict, task_definition) -> dict:
+    """The launch configuration after the update: what is asked for over what is."""
+    before = service.primary.config
+    strategy = request.get("capacityProviderStrategy")
+    if strategy == []:
+        strategy, launch_type = None, service.request.get("launchType") or "FARGATE"
+    elif strategy is None:
+        strategy, launch_type = before.get("capacityProviderStrategy"), before.get("launchType")
+    else:
+        launch_type = None
+    merged = {
+        "capacityProviderStrategy": strategy,
+        "launchType": launch_type,
+        "platformVersion": request.get("platformVersion") or before.get("platformVersion"),
+        "networkConfiguration": request.get("networkConfiguration")
+        or (before.get("networkConfiguration") if task_definition.definition.get("networkMode") == "awsvpc" else None),
+    }
+    return launch.configuration(region, cluster, merged, task_definition)

@@ -1,0 +1,216 @@
+"""How a task comes to be: where it may run, which network it gets, the task itself.
+
+RunTask, StartTask and the service controller all go through here. Sources: API
+Reference, RunTask, CreateService, AwsVpcConfiguration; Developer Guide, "Amazon
+ECS launch types and capacity providers".
+"""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Sequence
+
+from ..engines.base import TaskSpec
+from ..rules import lifecycle
+from ..rules import task_definition as definitions
+from ..rules.errors import EcsError, invalid
+from .model import Cluster, ContainerInstance, Deployment, Service, Task, TaskDefinition, without_none
+
+if TYPE_CHECKING:
+    from . import Region
+
+FARGATE_PROVIDERS = ("FARGATE", "FARGATE_SPOT")
+PLATFORM_VERSIONS = ("LATEST", "1.4.0", "1.3.0")
+CURRENT_PLATFORM = "1.4.0"
+
+NOT_ASSOCIATED = (
+    "The specified capacity provider strategy cannot contain a capacity provider that is not associated with the cluster. "
+    "Associate the capacity provider with the cluster and try again."
+)
+BOTH = "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again."
+SEVERAL_BASES = (
+    "The specified capacity provider strategy contains multiple capacity providers with a base value defined. "
+    "Remove the base value from all but one and try again."
+)
+NO_WEIGHT = (
+    "There are no capacity providers in the capacity provider strategy with a weight value greater than zero. "
+    "Specify a weight value greater than zero and try again."
+)
+
+
+def configuration(region: "Region", cluster: Cluster, request: dict, task_definition: TaskDefinition) -> dict:
+    """launchType or capacityProviderStrategy, platformVersion and networkConfiguration, checked and filled in."""
+    strategy = request.get("capacityProviderStrategy")
+    launch_type = request.get("launchType")
+    if strategy and launch_type:
+        raise invalid(BOTH)
+    if not strategy and not launch_type:
+        strategy = cluster.default_capacity_provider_strategy or None
+    if strategy:
+        _check_strategy(cluster, strategy)
+        launch_type = "FARGATE"
+    launch_type = launch_type or "EC2"
+    _check_compatibility(task_definition, launch_type)
+    return without_none(
+        {
+            "launchType": None if strategy else launch_type,
+            "capacityProviderStrategy": strategy,
+            "platformVersion": _platform(request.get("platformVersion"), launch_type),
+            "platformFamily": "Linux" if launch_type == "FARGATE" else None,
+            "networkConfiguration": network_configuration(region, request.get("networkConfiguration"), task_definition, launch_type),
+        }
+    )
+
+
+def network_configuration(region: "Region", given: dict | None, task_definition: TaskDefinition, launch_type: str) -> dict | None:
+    if task_definition.definition.get("networkMode") == "awsvpc":
+        return {"awsvpcConfiguration": region.vpc.check(given, launch_type)}
+    if given:
+        raise invalid("Network Configuration is not valid for the given networkMode of this task definition.")
+    return None
+
+
+def launch_type_of(config: dict) -> str:
+    return config.get("launchType") or "FARGATE"
+
+
+def _check_compatibility(task_definition: TaskDefinition, launch_type: str) -> None:
+    if launch_type not in task_definition.definition.get("compatibilities", ()):
+        raise invalid(f"Task definition does not support launch_type {launch_type}.")
+
+
+def _check_strategy(cluster: Cluster, strategy: Sequence[dict]) -> None:
+    for item in strategy:
+        if item["capacityProvider"] not in cluster.capacity_providers:
+            raise invalid(NOT_ASSOCIATED)
+    if sum(bool(item.get("base")) for item in strategy) > 1:
+        raise invalid(SEVERAL_BASES)
+    if not any(item.get("weight") for item in strategy):
+        raise invalid(NO_WEIGHT)
+
+
+def _platform(version: str | None, launch_type: str) -> str | None:
+    if launch_type != "FARGATE":
+        if version:
+            raise invalid("The platform version must be null when specifying an EC2 launch type.")
+        return None
+    if version and version not in PLATFORM_VERSIONS:
+        raise EcsError("PlatformUnknownException", "The specified platform does not exist.")
+    return version or "LATEST"
+
+
+def providers(region: "Region", config: dict, count: int, existing: dict[str, int] | None = None) -> list[str | None]:
+    """The capacity provider of each of the next `count` tasks; None where a launch type rules."""
+    strategy = config.get("capacityProviderStrategy")
+    if not strategy:
+        return [None] * count
+    from ..rules import placement
+
+    split = placement.split(strategy, count, existing)
+    return [name for name, tasks in split.items() for _ in range(tasks)]
+
+
+def new_task(
+    region: "Region",
+    cluster: Cluster,
+    task_definition: TaskDefinition,
+    config: dict,
+    *,
+    definition: dict,
+    overrides: dict | None = None,
+    group: str | None = None,
+    started_by: str | None = None,
+    service: Service | None = None,
+    deployment: Deployment | None = None,
+    provider: str | None = None,
+    instance: ContainerInstance | None = None,
+    tags: list[dict] | None = None,
+    enable_execute_command: bool = False,
+) -> Task:
+    """A task in PROVISIONING with its network interface, handed to the task controller."""
+    launch_type = launch_type_of(config)
+    task_id = region.ids.hex()
+    cpu, memory = definitions.reserved(definition)
+    task = Task(
+        arn=region.ids.arn("task", cluster.name, task_id),
+        id=task_id,
+        cluster=cluster,
+        task_definition=task_definition,
+        definition=definition,
+        overrides=overrides or {"containerOverrides": [], "inferenceAcceleratorOverrides": []},
+        launch_type=launch_type,
+        group=group or f"family:{task_definition.family}",
+        created_at=region.clock.now(),
+        containers={c.name: c for c in lifecycle.containers_of(definition)},
+        cpu=cpu,
+        memory=memory,
+        started_by=started_by,
+        service=service,
+        deployment_id=deployment.id if deployment else None,
+        capacity_provider=provider,
+        platform_version=_resolved_platform(config) if launch_type == "FARGATE" else None,
+        instance=instance,
+        enable_execute_command=enable_execute_command,
+    )
+    for name in task.containers:
+        task.facts[name] = {"containerArn": region.ids.arn("container", cluster.name, task_id, region.ids.uuid())}
+    if task.network_mode == "awsvpc":
+        _attach(region, task, config["networkConfiguration"]["awsvpcConfiguration"])
+    elif instance is not None:
+        task.zone = instance.zone
+    task.history.append((task.created_at, task.last_status))
+    cluster.tasks[task_id] = task
+    if service is not None:
+        service.tasks[task_id] = task
+    region.tags[task.arn] = list(tags or [])
+    region.touch(task)
+    return task
+
+
+def _resolved_platform(config: dict) -> str:
+    version = config.get("platformVersion") or "LATEST"
+    return CURRENT_PLATFORM if version == "LATEST" else version
+
+
+def _attach(region: "Region", task: Task, wanted: dict) -> None:
+    subnet = _subnet(region, task, wanted["subnets"])
+    task.attachment_id = region.ids.uuid()
+    description = region.ids.arn("attachment", task.attachment_id)
+    task.network, task.public_ip = region.vpc.attach(
+        subnet, wanted["securityGroups"], wanted["assignPublicIp"] == "ENABLED", description
+    )
+    task.zone = region.vpc.zone(subnet)
+
+
+def _subnet(region: "Region", task: Task, subnets: Sequence[str]) -> str:
+    """The subnet with the fewest tasks of this service or group; in the order given among equals."""
+    if task.instance is not None and task.instance.engine.network is not None:
+        here = [s for s in subnets if region.vpc.zone(s) == task.instance.zone]
+        subnets = here or subnets
+    if len(subnets) == 1:
+        return subnets[0]
+    peers = task.service.tasks.values() if task.service else task.cluster.tasks.values()
+    count = dict.fromkeys(subnets, 0)
+    for peer in peers:
+        if peer.network and peer.group == task.group and peer.desired_status == "RUNNING" and peer.network.subnet_id in count:
+            count[peer.network.subnet_id] += 1
+    return min(subnets, key=lambda s: count[s])
+
+
+def spec(region: "Region", task: Task) -> TaskSpec:
+    """What the engine needs to run the task."""
+    definition = task.definition
+    return TaskSpec(
+        task_id=task.id,
+        task_arn=task.arn,
+        cluster=task.cluster.name,
+        family=task.task_definition.family,
+        revision=task.task_definition.revision,
+        network_mode=task.network_mode,
+        containers=tuple(definition["containerDefinitions"]),
+        volumes=tuple(definition.get("volumes", ())),
+        cpu=int(definition["cpu"]) if definition.get("cpu") else None,
+        memory=int(definition["memory"]) if definition.get("memory") else None,
+        network=task.network,
+        instance=task.instance.engine if task.instance else None,
+        pid_mode=definition.get("pidMode"),
+        ipc_mode=definition.get("ipcMode"),
+    )

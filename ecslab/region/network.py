@@ -1,0 +1,136 @@
+"""Tasks' network interfaces, in moto's EC2.
+
+The interface of an `awsvpc` task exists in EC2 with the address that answers;
+it is created when the task starts and deleted when it stops.
+"""
+from __future__ import annotations
+
+import ipaddress
+
+from moto.ec2.models import ec2_backends
+
+from ..engines.base import Network
+from ..rules.errors import EcsError, invalid
+from .identifiers import ACCOUNT
+
+MAX_SUBNETS = 16
+MAX_SECURITY_GROUPS = 5
+
+
+class Vpc:
+    def __init__(self, region_name: str):
+        self._region_name = region_name
+        self._taken: dict[str, set[str]] = {}  # subnet -> addresses in use
+        self._next: dict[str, int] = {}
+
+    @property
+    def _ec2(self):
+        return ec2_backends[ACCOUNT][self._region_name]
+
+    def check(self, configuration: dict | None, launch_type: str | None) -> dict:
+        """A valid awsvpcConfiguration, with the VPC's default security group filled in. EcsError otherwise."""
+        wanted = (configuration or {}).get("awsvpcConfiguration")
+        if not wanted:
+            raise invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified.")
+        subnets = wanted.get("subnets") or []
+        groups = wanted.get("securityGroups") or []
+        if not subnets:
+            raise invalid("subnets can not be empty.")
+        if len(subnets) > MAX_SUBNETS:
+            raise invalid(f"subnets can have at most {MAX_SUBNETS} items.")
+        if len(groups) > MAX_SECURITY_GROUPS:
+            raise invalid(f"securityGroups can have at most {MAX_SECURITY_GROUPS} items.")
+        if wanted.get("assignPublicIp") == "ENABLED" and launch_type in ("EC2", "EXTERNAL"):
+            raise invalid("Assign public IP is not supported for this launch type.")
+        found = [self._subnet(subnet_id) for subnet_id in subnets]
+        if len({s.vpc_id for s in found}) > 1:
+            raise invalid("Subnets must be in the same VPC.")
+        for group_id in groups:
+            self._group(group_id)
+        if not groups:
+            groups = [self._ec2.get_default_security_group(found[0].vpc_id).id]
+        return {
+            "subnets": list(subnets),
+            "securityGroups": groups,
+            "assignPublicIp": wanted.get("assignPublicIp") or "DISABLED",
+        }
+
+    def zone(self, subnet_id: str) -> str:
+        return self._subnet(subnet_id).availability_zone
+
+    def attach(self, subnet_id: str, security_groups: list[str], public_ip: bool, description: str) -> tuple[Network, str | None]:
+        """A new interface in that subnet: (its network, its public address or None)."""
+        subnet = self._subnet(subnet_id)
+        eni = self._ec2.create_network_interface(
+            subnet,
+            self._free_address(subnet),
+            group_ids=list(security_groups),
+            description=description,
+            public_ip_auto_assign=public_ip,
+        )
+        eni.status = "in-use"
+        eni.requester_managed = True
+        vpc = self._ec2.get_vpc(subnet.vpc_id)
+        network = Network(
+            vpc_id=vpc.id,
+            vpc_cidr=vpc.cidr_block,
+            subnet_id=subnet.id,
+            eni_id=eni.id,
+            private_ip=eni.private_ip_address,
+            mac=eni.mac_address,
+        )
+        return network, eni.public_ip
+
+    def detach(self, network: Network) -> None:
+        self._taken.get(network.subnet_id, set()).discard(network.private_ip)
+        eni = self._ec2.enis.get(network.eni_id)
+        if eni is not None:
+            eni.status = "available"
+            self._ec2.delete_network_interface(network.eni_id)
+
+    def launch_instance(self, subnet_id: str, instance_type: str) -> tuple[str, Network]:
+        """An EC2 instance in that subnet: (its id, its network)."""
+        reservation = self._ec2.run_instances("ami-ecslab", 1, None, [], instance_type=instance_type, subnet_id=subnet_id)
+        instance = reservation.instances[0]
+        eni = next(iter(instance.nics.values()))
+        vpc = self._ec2.get_vpc(self._subnet(subnet_id).vpc_id)
+        return instance.id, Network(vpc.id, vpc.cidr_block, subnet_id, eni.id, eni.private_ip_address, eni.mac_address)
+
+    def default_subnets(self) -> list[str]:
+        """One subnet per Availability Zone of the default VPC."""
+        vpc = self._ec2.get_default_vpc()
+        subnets = [s for zone in self._ec2.subnets.values() for s in zone.values() if s.vpc_id == vpc.id]
+        return [s.id for s in sorted(subnets, key=lambda s: s.availability_zone)]
+
+    def _free_address(self, subnet) -> str:
+        """The next address nobody has. AWS keeps the first four of a subnet and its last."""
+        hosts = ipaddress.ip_network(subnet.cidr_block)
+        taken = self._taken.setdefault(subnet.id, set())
+        size = hosts.num_addresses - 5
+        start = self._next.get(subnet.id, 0)
+        for step in range(size):
+            offset = (start + step) % size
+            address = str(hosts[offset + 4])
+            if address not in taken:
+                taken.add(address)
+                self._next[subnet.id] = offset + 1
+                return address
+        raise EcsError("ClientException", f"Subnet {subnet.id} has no free addresses.")
+
+    def _subnet(self, subnet_id: str):
+        for zone in self._ec2.subnets.values():
+            if subnet_id in zone:
+                return zone[subnet_id]
+        raise invalid(
+            f"Error retrieving subnet information for [{subnet_id}]: The subnet ID '{subnet_id}' does not exist "
+            "(ErrorCode: InvalidSubnetID.NotFound)"
+        )
+
+    def _group(self, group_id: str):
+        for groups in self._ec2.groups.values():
+            if group_id in groups:
+                return groups[group_id]
+        raise invalid(
+            f"Error retrieving security group information for [{group_id}]: The security group '{group_id}' does not exist "
+            "(ErrorCode: InvalidGroup.NotFound)"
+        )

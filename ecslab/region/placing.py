@@ -1,0 +1,180 @@
+"""Container instances: registering them, and placing tasks on them.
+
+Which instance a task may run on is decided by `rules.placement`; here the
+region's resources are put into its terms. Source: Developer Guide, "How Amazon
+ECS places tasks on container instances".
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Sequence
+
+from ..engines.base import Instance
+from ..rules import placement
+from ..rules import task_definition as definitions
+from .model import Cluster, ContainerInstance
+
+if TYPE_CHECKING:
+    from . import Region
+
+AGENT_VERSION = "1.97.0"
+DEFAULT_TYPE = "m5.large"
+# vCPU, memory an instance registers in MiB (a little below nominal), ENI limit.
+INSTANCE_TYPES = {
+    "t3.micro": (2, 904, 2),
+    "t3.small": (2, 1896, 3),
+    "t3.medium": (2, 3843, 3),
+    "t3.large": (2, 7800, 3),
+    "c5.large": (2, 3767, 3),
+    "m5.large": (2, 7764, 3),
+    "m5.xlarge": (4, 15720, 4),
+    "m5.2xlarge": (8, 31600, 4),
+    "r5.large": (2, 15740, 3),
+}
+
+
+@dataclass(frozen=True)
+class Placed:
+    instances: list[ContainerInstance]
+    failures: list[dict]
+
+
+def register(
+    region: "Region",
+    cluster: Cluster,
+    ec2_instance_id: str | None = None,
+    instance_type: str | None = None,
+    zone: str | None = None,
+    cpu: int | None = None,
+    memory: int | None = None,
+    attributes: dict[str, str | None] | None = None,
+    network=None,
+) -> ContainerInstance:
+    """A new ACTIVE container instance of the cluster."""
+    instance_type = instance_type or DEFAULT_TYPE
+    vcpu, size, enis = INSTANCE_TYPES.get(instance_type, INSTANCE_TYPES[DEFAULT_TYPE])
+    zone = zone or f"{region.name}a"
+    instance_id = region.ids.hex()
+    instance = ContainerInstance(
+        arn=region.ids.arn("container-instance", cluster.name, instance_id),
+        id=instance_id,
+        cluster=cluster,
+        ec2_instance_id=ec2_instance_id,
+        zone=zone,
+        cpu=cpu or vcpu * 1024,
+        memory=memory or size,
+        registered_at=region.clock.now(),
+        engine=Instance(instance_id, network),
+        eni_limit=enis,
+        attributes={
+            "ecs.ami-id": "ami-ecslab",
+            "ecs.availability-zone": zone,
+            "ecs.cpu-architecture": "x86_64",
+            "ecs.instance-type": instance_type,
+            "ecs.os-family": "LINUX",
+            "ecs.os-type": "linux",
+            **{name: None for name in definitions.AGENT_CAPABILITIES},
+            **(attributes or {}),
+        },
+    )
+    cluster.instances[instance_id] = instance
+    region.tags[instance.arn] = []
+    region.touch_services(cluster)
+    return instance
+
+
+def remaining(instance: ContainerInstance) -> tuple[int, int]:
+    """(CPU units, MiB) not reserved by any task."""
+    tasks = instance.tasks()
+    return instance.cpu - sum(t.cpu for t in tasks), instance.memory - sum(t.memory for t in tasks)
+
+
+def ports_in_use(instance: ContainerInstance) -> frozenset[int]:
+    return frozenset(p for t in instance.tasks() for p in host_ports(t.definition))
+
+
+def host_ports(definition: dict) -> tuple[int, ...]:
+    """The host ports a task needs for itself; dynamic ones do not count."""
+    if definition.get("networkMode") not in ("bridge", "host", None):
+        return ()
+    return tuple(m["hostPort"] for c in definition["containerDefinitions"] for m in c.get("portMappings", ()) if m.get("hostPort"))
+
+
+def place(
+    region: "Region",
+    cluster: Cluster,
+    definition: dict,
+    config: dict,
+    group: str,
+    count: int,
+    constraints: Sequence[dict] = (),
+    strategy: Sequence[dict] = (),
+) -> Placed | None:
+    """Instances for `count` tasks and why the rest found none; None when the cluster has no instance."""
+    candidates = [i for i in cluster.instances.values()]
+    if not candidates:
+        return None
+    result = placement.place(
+        _request(definition, group, constraints),
+        [_view(i) for i in candidates],
+        strategy=strategy,
+        constraints=constraints,
+        count=count,
+        rng=region.random,
+    )
+    failures = []
+    for arn, reason, detail in result.failures:
+        failures.append({"arn": arn, "reason": reason, **({"detail": detail} if detail else {})})
+    return Placed([cluster.instances[i] for i in result.chosen], failures)
+
+
+def refusal(instance: ContainerInstance, definition: dict) -> str | None:
+    """Why this instance cannot take the task, or None (StartTask names its instance)."""
+    result = placement.place(_request(definition, "", ()), [_view(instance)], strategy=(), constraints=(), count=1, rng=None)
+    return None if result.chosen else result.failures[0][1]
+
+
+def matching(instances: Sequence[ContainerInstance], expression: str) -> list[ContainerInstance]:
+    """The instances a cluster query language expression selects."""
+    test = placement.parse(expression)
+    return [i for i in instances if placement.matches(test, _view(i))]
+
+
+def _request(definition: dict, group: str, constraints: Sequence[dict]) -> placement.TaskRequest:
+    cpu, memory = definitions.reserved(definition)
+    return placement.TaskRequest(
+        cpu=cpu,
+        memory=memory,
+        host_ports=host_ports(definition),
+        needs_eni=definition.get("networkMode") == "awsvpc",
+        required_attributes=tuple(definition.get("requiresAttributes", ())),
+        constraints=tuple(definition.get("placementConstraints", ())),
+        group=group,
+    )
+
+
+def _view(instance: ContainerInstance) -> placement.InstanceView:
+    cpu, memory = remaining(instance)
+    tasks = instance.tasks()
+    groups: dict[str, int] = {}
+    for task in tasks:
+        groups[task.group] = groups.get(task.group, 0) + 1
+    return placement.InstanceView(
+        id=instance.id,
+        arn=instance.arn,
+        zone=instance.zone,
+        ec2_instance_id=instance.ec2_instance_id or "",
+        attributes=instance.attributes,
+        status=instance.status,
+        agent_connected=instance.agent_connected,
+        agent_version=AGENT_VERSION,
+        registered_at=instance.registered_at,
+        registered_cpu=instance.cpu,
+        registered_memory=instance.memory,
+        remaining_cpu=cpu,
+        remaining_memory=memory,
+        used_tcp_ports=instance.ports | ports_in_use(instance),
+        eni_slots=instance.eni_limit - 1 - sum(t.network_mode == "awsvpc" for t in tasks),
+        tasks_by_group=groups,
+        running_tasks=sum(t.last_status == "RUNNING" for t in tasks),
+    )

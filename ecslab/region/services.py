@@ -1,0 +1,330 @@
+"""The service controller: keeps what each service wants and what it has together.
+
+It shows `rules.rollout.plan` the service as it is and carries out what comes
+back. Nothing about when a task may start or stop is decided here.
+"""
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from ..rules import health, lifecycle, rollout
+from . import launch, placing
+from .model import Deployment, Service, Task, TaskDefinition
+
+if TYPE_CHECKING:
+    from . import Region
+
+EVENT_REPEAT = 6 * 3600.0  # an identical event is not repeated within six hours
+TASKS_PER_EVENT = 10
+PLACEMENT_RETRY = 15.0
+NO_INSTANCES = (
+    "was unable to place a task because no container instance met all of its requirements. "
+    "Reason: No Container Instances were found in your cluster."
+)
+CLOSEST = "was unable to place a task because no container instance met all of its requirements. The closest matching (container-instance {id}) {why}."
+WHY_NOT = {
+    "RESOURCE:CPU": "has insufficient CPU units available",
+    "RESOURCE:MEMORY": "has insufficient memory available",
+    "RESOURCE:PORTS": "is already using a port required by your task",
+    "ATTRIBUTE": "is missing an attribute required by your task",
+    "AGENT": 'encountered error "AGENT"',
+}
+
+
+# What operations and other controllers call ---------------------------------
+
+
+def new_deployment(region: "Region", service: Service, task_definition: TaskDefinition, config: dict) -> Deployment:
+    """A new PRIMARY deployment; the one before becomes ACTIVE, superseded."""
+    now = region.clock.now()
+    deployment = Deployment(
+        id=region.ids.deployment(), task_definition=task_definition, config=dict(config), created_at=now, updated_at=now
+    )
+    _make_primary(service, deployment, f"ECS deployment {deployment.id} in progress.", now)
+    return deployment
+
+
+def _make_primary(service: Service, deployment: Deployment, reason: str, now: float) -> None:
+    for older in service.deployments:
+        older.status = "ACTIVE"
+    service.deployments = [deployment] + [d for d in service.deployments if d is not deployment]
+    deployment.status = "PRIMARY"
+    deployment.rollout_state = "IN_PROGRESS"
+    deployment.rollout_state_reason = reason
+    deployment.updated_at = now
+    deployment.failures = deployment.start_failures = 0
+    service.steady = False
+
+
+def say(region: "Region", service: Service, message: str) -> None:
+    """Add a service event, unless it would only repeat the last one."""
+    now = region.clock.now()
+    text = f"(service {service.name}) {message}"
+    if service.events and service.events[0]["message"] == text and now - service.events[0]["createdAt"] < EVENT_REPEAT:
+        return
+    service.events.appendleft({"id": region.ids.uuid(), "createdAt": now, "message": text})
+
+
+def task_changed(region: "Region", task: Task) -> None:
+    """A task of a service moved: count what it says about its deployment."""
+    service = task.service
+    deployment = service.deployment(task.deployment_id)
+    if deployment is not None and not task.counted and task.desired_status == "STOPPED":
+        _count(region, service, deployment, task)
+    if task.last_status == "STOPPED":
+        service.tasks.pop(task.id, None)
+    if deployment is not None and task.last_status == "RUNNING":
+        deployment.start_failures = 0
+    region.touch(service)
+
+
+def _count(region: "Region", service: Service, deployment: Deployment, task: Task) -> None:
+    """A task that stopped by itself before it ever counted as healthy is a failure of its deployment.
+
+    AWS counts tasks that do not reach RUNNING or fail their health checks; that
+    a task which dies right after RUNNING counts too is our choice.
+    """
+    task.counted = True
+    never_ran = task.started_at is None and task.stop_code != lifecycle.USER_INITIATED
+    by_itself = task.stop_code in (lifecycle.TASK_FAILED_TO_START, lifecycle.ESSENTIAL_CONTAINER_EXITED)
+    was_healthy = task.started_at is not None and _healthy(task, task.stopping_at or region.clock.now())
+    if by_itself and not was_healthy or task.stopped_reason == lifecycle.FAILED_CONTAINER_HEALTH_CHECKS:
+        deployment.failed_tasks += 1
+        deployment.failures += 1
+        deployment.last_failure_at = region.clock.now()
+        if never_ran:
+            deployment.start_failures += 1
+    service.steady = False
+
+
+def _healthy(task: Task, now: float) -> bool:
+    if task.last_status != "RUNNING" and task.started_at is None:
+        return False
+    if health.is_checked(task.containers.values()):
+        return task.health == "HEALTHY"
+    return now - task.started_at >= health.UNCHECKED_HEALTHY_AFTER
+
+
+# The controller -------------------------------------------------------------
+
+
+class ServiceController:
+    def __init__(self, region: "Region"):
+        self._region = region
+        self._dirty: OrderedDict[str, Service] = OrderedDict()
+
+    def touch(self, service: Service) -> None:
+        self._dirty[service.arn] = service
+
+    def step(self, now: float) -> bool:
+        """Look at every service that changed. True when anything was done."""
+        todo, self._dirty = self._dirty, OrderedDict()
+        for service in todo.values():
+            if service.status == "DRAINING":
+                self._drain(service)
+            elif service.status == "ACTIVE":
+                self._reconcile(service, now)
+        return bool(todo)
+
+    def _drain(self, service: Service) -> None:
+        going = [t for t in service.tasks.values() if t.desired_status == "RUNNING"]
+        self._stop(service, [(t, lifecycle.scaling_activity(t.deployment_id)) for t in going])
+        if not service.tasks:
+            service.status = "INACTIVE"
+            for deployment in service.deployments:
+                deployment.status = "INACTIVE"
+
+    def _reconcile(self, service: Service, now: float) -> None:
+        view = self._view(service, now)
+        stops: list[tuple[Task, str]] = []
+        for action in rollout.plan(view, now):
+            match action:
+                case rollout.Start(count=count):
+                    self._start(service, count)
+                case rollout.Stop(task_id=task_id, why=why):
+                    task = service.tasks[task_id]
+                    stops.append((task, self._stop_reason(service, task, why)))
+                case rollout.Say(message=message):
+                    say(self._region, service, message)
+                case rollout.WakeAt(at=at):
+                    self._region.wake_at(at, service)
+                case rollout.Fail() as fail:
+                    self._fail(service, fail, now)
+                case rollout.Retire(deployment_id=deployment_id):
+                    service.deployments = [d for d in service.deployments if d.id != deployment_id]
+                case rollout.Complete():
+                    self._complete(service, now)
+        self._stop(service, stops)
+
+    def _view(self, service: Service, now: float) -> rollout.ServiceView:
+        region = self._region
+        grace = service.settings.get("healthCheckGracePeriodSeconds") or 0
+        next_look = None
+        tasks = []
+        for task in service.tasks.values():
+            running = task.last_status == "RUNNING" and task.desired_status == "RUNNING"
+            healthy = running and _healthy(task, now)
+            unhealthy = running and task.health == "UNHEALTHY" and now - task.started_at >= grace
+            if running and not healthy:
+                wait = grace if task.health == "UNHEALTHY" else health.UNCHECKED_HEALTHY_AFTER
+                due = task.started_at + wait
+                if due > now and (next_look is None or due < next_look):
+                    next_look = due
+            tasks.append(
+                rollout.TaskView(
+                    id=task.id,
+                    deployment_id=task.deployment_id,
+                    created_at=task.created_at,
+                    running=running,
+                    healthy=healthy,
+                    unhealthy=unhealthy,
+                    stopping=task.desired_status == "STOPPED",
+                    protected=task.is_protected(now),
+                    zone=task.zone,
+                )
+            )
+        if next_look is not None:
+            region.wake_at(next_look, service)
+        if any(t.healthy and t.deployment_id == service.primary.id for t in tasks) and self._resets(service):
+            service.primary.failures = 0
+        fallback = next((d for d in service.deployments[1:] if d.completed_once), None)
+        breaker = service.deployment_configuration.get("deploymentCircuitBreaker") or {}
+        threshold = breaker.get("thresholdConfiguration") or {}
+        return rollout.ServiceView(
+            desired=service.desired_count,
+            minimum_healthy_percent=service.deployment_configuration["minimumHealthyPercent"],
+            maximum_percent=service.deployment_configuration["maximumPercent"],
+            deployments=tuple(
+                rollout.DeploymentView(
+                    id=d.id,
+                    status=d.status,
+                    rollout_state=d.rollout_state,
+                    start_failures=d.start_failures,
+                    failures=d.failures,
+                    last_failure_at=d.last_failure_at,
+                    rollback_to=fallback.id if fallback else None,
+                )
+                for d in service.deployments
+            ),
+            tasks=tasks,
+            breaker=rollout.Breaker(
+                enabled=bool(breaker.get("enable")),
+                rollback=bool(breaker.get("rollback")),
+                threshold_type=threshold.get("type", "BOUNDED_PERCENT"),
+                threshold_value=threshold.get("value", 50),
+            ),
+        )
+
+    @staticmethod
+    def _resets(service: Service) -> bool:
+        breaker = service.deployment_configuration.get("deploymentCircuitBreaker") or {}
+        return breaker.get("resetOnHealthyTask", True)
+
+    def _start(self, service: Service, count: int) -> None:
+        region, deployment = self._region, service.primary
+        config = deployment.config
+        definition = deployment.task_definition.definition
+        common = {
+            "definition": definition,
+            "group": f"service:{service.name}",
+            "started_by": deployment.id,
+            "service": service,
+            "deployment": deployment,
+            "tags": self._tags(service, deployment),
+            "enable_execute_command": service.settings["enableExecuteCommand"],
+        }
+        if launch.launch_type_of(config) == "FARGATE":
+            existing: dict[str, int] = {}
+            for task in service.tasks.values():
+                if task.desired_status == "RUNNING" and task.capacity_provider:
+                    existing[task.capacity_provider] = existing.get(task.capacity_provider, 0) + 1
+            tasks = [
+                launch.new_task(region, service.cluster, deployment.task_definition, config, provider=provider, **common)
+                for provider in launch.providers(region, config, count, existing)
+            ]
+        else:
+            instances = self._place(service, definition, config, count)
+            tasks = [
+                launch.new_task(region, service.cluster, deployment.task_definition, config, instance=instance, **common)
+                for instance in instances
+            ]
+        service.steady = False
+        for start in range(0, len(tasks), TASKS_PER_EVENT):
+            batch = tasks[start : start + TASKS_PER_EVENT]
+            say(region, service, f"has started {len(batch)} tasks: {_listed(batch)}.")
+
+    def _place(self, service: Service, definition: dict, config: dict, count: int):
+        region = self._region
+        placed = placing.place(
+            region,
+            service.cluster,
+            definition,
+            config,
+            group=f"service:{service.name}",
+            count=count,
+            constraints=service.settings.get("placementConstraints") or (),
+            strategy=service.settings.get("placementStrategy") or (),
+        )
+        if placed is None:
+            say(region, service, NO_INSTANCES)
+        elif len(placed.instances) < count and placed.failures:
+            failure = placed.failures[0]
+            why = WHY_NOT.get(failure["reason"], f'encountered error "{failure["reason"]}"')
+            say(region, service, CLOSEST.format(id=failure["arn"].rpartition("/")[2], why=why))
+        if placed is None or len(placed.instances) < count:
+            region.wake_at(region.clock.now() + PLACEMENT_RETRY, service)
+        return placed.instances if placed else []
+
+    def _tags(self, service: Service, deployment: Deployment) -> list[dict]:
+        region, settings = self._region, service.settings
+        source = {"SERVICE": service.arn, "TASK_DEFINITION": deployment.task_definition.arn}.get(settings["propagateTags"])
+        tags = list(region.tags.get(source, [])) if source else []
+        if settings["enableECSManagedTags"]:
+            managed = {"aws:ecs:clusterName": service.cluster.name, "aws:ecs:serviceName": service.name}
+            tags += [{"key": key, "value": value} for key, value in managed.items()]
+        return tags
+
+    def _stop_reason(self, service: Service, task: Task, why: str) -> str:
+        if why == "unhealthy":
+            return lifecycle.FAILED_CONTAINER_HEALTH_CHECKS
+        return lifecycle.scaling_activity(service.primary.id)
+
+    def _stop(self, service: Service, stops: list[tuple[Task, str]]) -> None:
+        if not stops:
+            return
+        service.steady = False
+        for task, reason in stops:
+            self._region.stop_task(task, lifecycle.SERVICE_SCHEDULER_INITIATED, reason)
+        tasks = [task for task, _ in stops]
+        for start in range(0, len(tasks), TASKS_PER_EVENT):
+            batch = tasks[start : start + TASKS_PER_EVENT]
+            say(self._region, service, f"has stopped {len(batch)} running tasks: {_listed(batch)}.")
+
+    def _fail(self, service: Service, fail: rollout.Fail, now: float) -> None:
+        region, deployment = self._region, service.primary
+        deployment.rollout_state = "FAILED"
+        deployment.rollout_state_reason = "ECS deployment circuit breaker: tasks failed to start."
+        deployment.updated_at = now
+        say(region, service, f"(deployment {deployment.id}) deployment failed: tasks failed to start.")
+        if fail.rollback_to:
+            target = service.deployment(fail.rollback_to)
+            say(region, service, f"rolling back to deployment {target.id}.")
+            _make_primary(service, target, f"ECS deployment circuit breaker: rolling back to deploymentId {target.id}.", now)
+            region.touch(service)
+
+    def _complete(self, service: Service, now: float) -> None:
+        region, deployment = self._region, service.primary
+        if deployment.rollout_state == "IN_PROGRESS":
+            deployment.rollout_state = "COMPLETED"
+            deployment.rollout_state_reason = f"ECS deployment {deployment.id} completed."
+            deployment.updated_at = now
+            deployment.completed_once = True
+            say(region, service, f"(deployment {deployment.id}) deployment completed.")
+        if not service.steady:
+            service.steady = True
+            say(region, service, rollout.STEADY)
+
+
+def _listed(tasks: list[Task]) -> str:
+    return " ".join(f"(task {task.id})" for task in tasks)

@@ -1,0 +1,199 @@
+"""The task controller: walks every task through its states.
+
+Observations from the engine become facts on the task; `rules.lifecycle.plan`
+says what is next; the engine is asked to do it. Nothing here waits.
+"""
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from dataclasses import replace
+from typing import TYPE_CHECKING, Callable
+
+from ..engines import base
+from ..rules import lifecycle
+from . import launch, services
+from .model import Task
+
+if TYPE_CHECKING:
+    from . import Region
+
+KEPT_AFTER_STOP = 3600.0  # a STOPPED task stays visible for an hour
+
+
+class TaskController:
+    def __init__(self, region: "Region"):
+        self._region = region
+        self._dirty: OrderedDict[str, Task] = OrderedDict()
+        self._by_id: dict[str, Task] = {}
+        self._stopped: deque[Task] = deque()
+
+    def touch(self, task: Task) -> None:
+        self._by_id[task.id] = task
+        self._dirty[task.id] = task
+
+    def stop(self, task: Task, stop_code: str | None, reason: str) -> None:
+        """Ask a task to stop. Only the first reason counts."""
+        if task.desired_status == "STOPPED":
+            return
+        now = self._region.clock.now()
+        task.desired_status = "STOPPED"
+        task.stop_code = stop_code
+        task.stopped_reason = reason
+        task.stopping_at = now
+        task.version += 1
+        if task.service is not None:
+            services.task_changed(self._region, task)
+        self.touch(task)
+
+    # What the engine saw ----------------------------------------------------
+
+    def observe(self, seen: base.Observation) -> None:
+        task = self._by_id.get(seen.task_id)
+        if task is None:
+            return
+        self._handlers[type(seen)](self, task, seen)
+        self.touch(task)
+
+    def _network_ready(self, task: Task, seen: base.NetworkReady) -> None:
+        task.progress = replace(task.progress, network_ready=True)
+        task.published = seen.published
+        task.connectivity_at = seen.at
+        if task.network:
+            task.attachment_status = "ATTACHED"
+
+    def _task_failed(self, task: Task, seen: base.TaskFailed) -> None:
+        self.stop(task, lifecycle.TASK_FAILED_TO_START, seen.reason)
+
+    def _pull_started(self, task: Task, seen: base.PullStarted) -> None:
+        task.progress = replace(task.progress, pulling=True)
+        task.pull_started_at = seen.at
+
+    def _pull_stopped(self, task: Task, seen: base.PullStopped) -> None:
+        task.pull_stopped_at = seen.at
+
+    def _created(self, task: Task, seen: base.Created) -> None:
+        task.progress = replace(task.progress, created=True)
+
+    def _container_failed(self, task: Task, seen: base.ContainerFailed) -> None:
+        self._change(task, seen.container, lambda c: lifecycle.failed(c, seen.reason))
+        self.stop(task, lifecycle.TASK_FAILED_TO_START, seen.reason)
+
+    def _started(self, task: Task, seen: base.Started) -> None:
+        self._change(task, seen.container, lambda c: lifecycle.started(c, seen.at))
+        task.facts[seen.container].update(
+            {"runtimeId": seen.runtime_id, "imageDigest": seen.image_digest, "networkBindings": list(seen.network_bindings)}
+        )
+
+    def _health(self, task: Task, seen: base.Health) -> None:
+        before = task.health
+        self._change(task, seen.container, lambda c: replace(c, health=seen.status))
+        if task.health != before:
+            task.version += 1
+            if task.service is not None:
+                services.task_changed(self._region, task)
+
+    def _exited(self, task: Task, seen: base.Exited) -> None:
+        container = task.containers[seen.container]
+        self._change(task, seen.container, lambda c: lifecycle.exited(c, seen.exit_code, seen.oom_killed))
+        if container.essential and task.execution_stopped_at is None:
+            task.execution_stopped_at = seen.at
+        if container.restart_policy is not None:
+            self._region.wake_at((container.run_since or seen.at) + container.restart_policy.attempt_period, task)
+
+    def _removed(self, task: Task, seen: base.Removed) -> None:
+        task.progress = replace(task.progress, removed=True)
+        for name, container in task.containers.items():
+            if container.status != "STOPPED":
+                task.containers[name] = replace(container, status="STOPPED")
+
+    _handlers: dict[type, Callable] = {
+        base.NetworkReady: _network_ready,
+        base.TaskFailed: _task_failed,
+        base.PullStarted: _pull_started,
+        base.PullStopped: _pull_stopped,
+        base.Created: _created,
+        base.ContainerFailed: _container_failed,
+        base.Started: _started,
+        base.Health: _health,
+        base.Exited: _exited,
+        base.Removed: _removed,
+    }
+
+    @staticmethod
+    def _change(task: Task, name: str, change: Callable[[lifecycle.Container], lifecycle.Container]) -> None:
+        task.containers[name] = change(task.containers[name])
+
+    # What to do about it ----------------------------------------------------
+
+    def step(self, now: float) -> bool:
+        """Move every task that changed as far as it can go. True when anything was done."""
+        todo, self._dirty = self._dirty, OrderedDict()
+        for task in todo.values():
+            self._advance(task, now)
+        self._forget(now)
+        return bool(todo)
+
+    def _advance(self, task: Task, now: float) -> None:
+        if not task.prepared and task.desired_status == "RUNNING":
+            task.prepared = True
+            if task.network:
+                task.attachment_status = "ATTACHING"
+            self._region.engine.prepare(launch.spec(self._region, task))
+        moved = True
+        while moved:
+            moved = False
+            actions = lifecycle.plan(
+                task.last_status, task.desired_status, tuple(task.containers.values()), task.progress, now
+            )
+            for action in actions:
+                moved = self._perform(task, action, now) or moved
+
+    def _perform(self, task: Task, action: lifecycle.Action, now: float) -> bool:
+        """Do one thing. True when the plan should be looked at again at once."""
+        engine = self._region.engine
+        match action:
+            case lifecycle.Advance(status=status):
+                self._enter(task, status, now)
+                return True
+            case lifecycle.StartContainer(name=name, restart=restart):
+                self._change(task, name, lifecycle.restarted if restart else lambda c: replace(c, status="STARTING"))
+                engine.start(task.id, name)
+            case lifecycle.StopContainer(name=name, timeout=timeout):
+                self._change(task, name, lambda c: replace(c, status="STOPPING"))
+                engine.stop(task.id, name, timeout)
+            case lifecycle.StopTask(stop_code=stop_code, reason=reason):
+                self.stop(task, stop_code, reason)
+                return True
+            case lifecycle.WakeAt(at=at):
+                self._region.wake_at(at, task)
+        return False
+
+    def _enter(self, task: Task, status: str, now: float) -> None:
+        task.last_status = status
+        task.version += 1
+        task.history.append((now, status))
+        if status == "RUNNING":
+            task.started_at = now
+        elif status == "DEPROVISIONING":
+            if task.network:
+                task.attachment_status = "DETACHING"
+            if task.prepared and not task.removing:
+                task.removing = True
+                self._region.engine.remove(task.id)
+            elif not task.prepared:
+                task.progress = replace(task.progress, removed=True)
+        elif status == "STOPPED":
+            task.stopped_at = now
+            if task.network:
+                self._region.vpc.detach(task.network)
+                task.attachment_status = "DELETED"
+            self._stopped.append(task)
+        if task.service is not None:
+            services.task_changed(self._region, task)
+
+    def _forget(self, now: float) -> None:
+        while self._stopped and now - self._stopped[0].stopped_at > KEPT_AFTER_STOP:
+            task = self._stopped.popleft()
+            task.cluster.tasks.pop(task.id, None)
+            self._by_id.pop(task.id, None)
+            self._region.tags.pop(task.arn, None)
