@@ -36,6 +36,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Sequence
 
 IMAGES = ("ecslab/app:1.0", "ecslab/app:2.0")
@@ -60,6 +61,11 @@ class _Parser(argparse.ArgumentParser):
 
 def parse(arguments: Sequence[str]) -> Behaviour:
     """The behaviour that these arguments declare. ValueError says which argument is wrong."""
+    return _parse(tuple(arguments))
+
+
+@lru_cache(maxsize=256)
+def _parse(arguments: tuple[str, ...]) -> Behaviour:
     parser = _Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("--start-delay", type=float, default=0.0)
     parser.add_argument("--exit-after", type=float)
@@ -69,4 +75,4 @@ def parse(arguments: Sequence[str]) -> Behaviour:
     parser.add_argument("--unhealthy-after", type=float)
     parser.add_argument("--version-text", default="")
     parser.add_argument("--port", type=int, default=80)
-    return Behaviour(**vars(parser.parse_args(list(arguments))))
+    return Behaviour(**vars(parser.parse_args(arguments)))

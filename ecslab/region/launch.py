@@ -178,6 +178,7 @@ def _attach(region: "Region", task: Task, wanted: dict) -> None:
         subnet, wanted["securityGroups"], wanted["assignPublicIp"] == "ENABLED", description
     )
     task.zone = region.vpc.zone(subnet)
+    task.cluster.spread[task.group, subnet] += 1
 
 
 def _subnet(region: "Region", task: Task, subnets: Sequence[str]) -> str:
@@ -185,14 +186,7 @@ def _subnet(region: "Region", task: Task, subnets: Sequence[str]) -> str:
     if task.instance is not None and task.instance.engine.network is not None:
         here = [s for s in subnets if region.vpc.zone(s) == task.instance.zone]
         subnets = here or subnets
-    if len(subnets) == 1:
-        return subnets[0]
-    peers = task.service.tasks.values() if task.service else task.cluster.tasks.values()
-    count = dict.fromkeys(subnets, 0)
-    for peer in peers:
-        if peer.network and peer.group == task.group and peer.desired_status == "RUNNING" and peer.network.subnet_id in count:
-            count[peer.network.subnet_id] += 1
-    return min(subnets, key=lambda s: count[s])
+    return min(subnets, key=lambda s: task.cluster.spread[task.group, s])
 
 
 def spec(region: "Region", task: Task) -> TaskSpec:

@@ -6,7 +6,7 @@ reported. Both live on these objects; only controllers act on the difference.
 """
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any, Mapping
 
@@ -34,6 +34,7 @@ class Cluster:
     tasks: dict[str, "Task"] = field(default_factory=dict)  # by id
     instances: dict[str, "ContainerInstance"] = field(default_factory=dict)  # by id
     client_tokens: dict[str, tuple[Any, list[str]]] = field(default_factory=dict)  # RunTask
+    spread: Counter = field(default_factory=Counter)  # (group, subnet) -> tasks that are to run there
 
 
 @dataclass

@@ -53,6 +53,9 @@ class EcsResponse(EC2ContainerServiceResponse):
         super().__init__()
         self.automated_parameter_parsing = False
 
+    def determine_response_protocol(self, _service_model) -> str:
+        return "json"  # the only one ECS speaks, whatever the request says it is
+
     def call_action(self):
         try:
             result = ActionResult(self._answer())
@@ -62,8 +65,7 @@ class EcsResponse(EC2ContainerServiceResponse):
             log.exception("ECS operation %s", self._get_action())
             message = f"{self._get_action()} failed inside the region: {type(error).__name__}: {error}"
             result = ActionResult(_serialisable(EcsError("ClientException", message)))
-        status, headers, body = self.serialized(result)
-        return status, headers, body
+        return self.serialized(result)
 
     def _answer(self) -> dict:
         region = EcsResponse.current

@@ -41,6 +41,8 @@ class TaskController:
         task.stopped_reason = reason
         task.stopping_at = now
         task.version += 1
+        if task.network:
+            task.cluster.spread[task.group, task.network.subnet_id] -= 1
         if task.service is not None:
             services.task_changed(self._region, task)
         self.touch(task)
