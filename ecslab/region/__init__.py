@@ -226,6 +226,10 @@ class Region:
         return self.engine.name == "simulated"
 
     @property
+    def is_stopped(self) -> bool:
+        return self._stopped
+
+    @property
     def speed(self) -> float:
         return self._tick_speed if self.is_simulated and self._loop else self.clock.speed
 
