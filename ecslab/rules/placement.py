@@ -1,4 +1,4 @@
-"""Where tasks go: constraints, the cluster query language, strategies, capacity providers.
+"""Where tasks go: constraints, strategies, capacity providers, Availability Zones.
 
 Theory. Placing a task on a container instance is a pipeline. Instances that lack
 CPU, memory, a host port, a GPU or a network interface drop out; then those that
@@ -12,15 +12,15 @@ task follows the weights.
 
 Choices of ours, where AWS documents none: the weights' remainder goes to the
 provider furthest behind its share, ties in list order; a RunTask without a strategy
-is placed at random; a negated operator of the query language is true when its
-positive twin is false, so `attribute:x != y` holds where `x` is missing; `and`
-binds tighter than `or`; the text of an invalid expression's error; the zones that
-already hold most tasks keep the remainder of a rebalancing.
+is placed at random; the zones that already hold most tasks keep the remainder of a
+rebalancing.
 
-Sources: Developer Guide, "Amazon ECS task placement", "Cluster query language",
-"Amazon ECS capacity providers", "Amazon ECS cluster auto scaling", "Balancing an
-Amazon ECS service across Availability Zones", "API failure reasons"; API Reference,
-PlacementStrategy, PlacementConstraint, CapacityProviderStrategyItem, ManagedScaling.
+The language of constraints is told in `cluster_query.py`.
+
+Sources: Developer Guide, "Amazon ECS task placement", "Amazon ECS capacity providers",
+"Amazon ECS cluster auto scaling", "Balancing an Amazon ECS service across Availability
+Zones", "API failure reasons"; API Reference, PlacementStrategy, PlacementConstraint,
+CapacityProviderStrategyItem, ManagedScaling.
 """
 from __future__ import annotations
 
@@ -28,15 +28,14 @@ import random
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 from fractions import Fraction
-from functools import lru_cache
 from heapq import heappop, heappush, heapreplace
 from itertools import count as counter
 from math import ceil
 from typing import Callable, Iterable, Mapping, Sequence
 
-from .errors import EcsError, client, invalid
+from .cluster_query import parse, select  # noqa: F401  (select: ListContainerInstances' filter)
+from .errors import client, invalid
 
 MAX_STRATEGIES = 5
 MAX_CONSTRAINTS = 10
@@ -151,179 +150,6 @@ class Constraint:
 SPREAD_ZONES = Strategy("spread", "attribute:ecs.availability-zone")
 SERVICE_DEFAULT = (SPREAD_ZONES, Strategy("spread", "instanceId"))
 RUN_TASK_DEFAULT = (Strategy("random"),)
-
-
-# The cluster query language -------------------------------------------------
-#
-#   expression = conjunction {("||" | "or") conjunction}
-#   conjunction = term {("&&" | "and") term}
-#   term = ("!" | "not") term | "(" expression ")" | subject operator [argument]
-#   argument = value | "[" value {"," value} "]"
-
-Query = Callable[[InstanceView], bool]
-
-_OPERATORS = {
-    "==": "equals", "!=": "not_equals", ">": "greater_than", ">=": "greater_than_equal", "<": "less_than",
-    "<=": "less_than_equal", "!exists": "not_exists", "!in": "not_in", "=~": "matches", "!~": "not_matches",
-}  # fmt: skip
-_WORDS = ("exists", "in", *_OPERATORS.values())
-_OPERATOR = "|".join(
-    [re.escape(o) for o in sorted(_OPERATORS, key=len, reverse=True)]
-    + [rf"{w}(?!\w)" for w in sorted(_WORDS, key=len, reverse=True)]
-)
-_EQUALITY = {"equals", "not_equals"}
-_ORDER = _EQUALITY | {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
-_MEMBERSHIP = _EQUALITY | {"in", "not_in", "matches", "not_matches"}
-
-_TESTS: dict[str, Callable] = {
-    "equals": lambda value, argument: value == argument,
-    "greater_than": lambda value, argument: value > argument,
-    "greater_than_equal": lambda value, argument: value >= argument,
-    "less_than": lambda value, argument: value < argument,
-    "less_than_equal": lambda value, argument: value <= argument,
-    "exists": lambda value, argument: True,
-    "in": lambda value, argument: value in argument,
-    "matches": lambda value, argument: argument.fullmatch(value) is not None,
-}
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.removeprefix("v").split("."))
-
-
-def _moment(text: str) -> float:
-    when = datetime.fromisoformat(text)
-    return (when if when.tzinfo else when.replace(tzinfo=timezone.utc)).timestamp()
-
-
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    read: Callable[[InstanceView], tuple]  # no value, one, or several
-    operators: frozenset[str]
-    convert: Callable[[str], object] = str
-
-
-_SUBJECTS = {
-    "agentConnected": _Subject(lambda i: (str(i.agent_connected).lower(),), frozenset(_MEMBERSHIP)),
-    "agentVersion": _Subject(lambda i: (_version(i.agent_version),), frozenset(_ORDER), _version),
-    "ec2InstanceId": _Subject(lambda i: (i.ec2_instance_id,), frozenset(_MEMBERSHIP)),
-    "registeredAt": _Subject(lambda i: (i.registered_at,), frozenset(_ORDER), _moment),
-    "runningTasksCount": _Subject(lambda i: (i.running_tasks,), frozenset(_ORDER), int),
-    "task:group": _Subject(
-        lambda i: tuple(g for g, n in i.tasks_by_group.items() if n > 0),
-        frozenset(_MEMBERSHIP | {"exists", "not_exists"}),
-    ),
-}
-
-
-def _subject(name: str) -> _Subject | None:
-    if not name.startswith("attribute:") or name == "attribute:":
-        return _SUBJECTS.get(name)
-    attribute = name.removeprefix("attribute:")
-
-    def read(instance: InstanceView) -> tuple:
-        value = instance.attribute(attribute)
-        return () if value is None else (value,)
-
-    return _Subject(read, frozenset(_ORDER | _MEMBERSHIP | {"exists", "not_exists"}))
-
-
-class _Parser:
-    """Recursive descent over the text; `take` eats one token if it is there."""
-
-    def __init__(self, text: str):
-        self.text, self.at = text, 0
-
-    def take(self, token: str) -> str | None:
-        found = re.compile(rf"\s*({token})").match(self.text, self.at)
-        if not found:
-            return None
-        self.at = found.end()
-        return found.group(1)
-
-    def need(self, token: str, what: str) -> str:
-        found = self.take(token)
-        if found is None:
-            raise self.wrong(f"expected {what}")
-        return found
-
-    def wrong(self, why: str) -> EcsError:
-        return invalid(f"Invalid expression '{self.text}': {why} at position {self.at}.")
-
-    def whole(self) -> Query:
-        query = self.expression()
-        if self.text[self.at :].strip():
-            raise self.wrong("expected 'and' or 'or'")
-        return query
-
-    def expression(self) -> Query:
-        parts = [self.conjunction()]
-        while self.take(r"\|\||or(?!\w)"):
-            parts.append(self.conjunction())
-        return parts[0] if len(parts) == 1 else lambda i: any(p(i) for p in parts)
-
-    def conjunction(self) -> Query:
-        parts = [self.term()]
-        while self.take(r"&&|and(?!\w)"):
-            parts.append(self.term())
-        return parts[0] if len(parts) == 1 else lambda i: all(p(i) for p in parts)
-
-    def term(self) -> Query:
-        if self.take(r"!|not(?!\w)"):
-            negated = self.term()
-            return lambda i: not negated(i)
-        if self.take(r"\("):
-            inner = self.expression()
-            self.need(r"\)", "')'")
-            return inner
-        return self.comparison()
-
-    def comparison(self) -> Query:
-        name = self.need(r"[A-Za-z][\w:./\\-]*", "a subject")
-        subject = _subject(name)
-        if subject is None:
-            raise self.wrong(f"unknown subject '{name}'")
-        written = self.need(_OPERATOR, "an operator")
-        operator = _OPERATORS.get(written, written)
-        if operator not in subject.operators:
-            raise self.wrong(f"'{written}' is not a valid operator for '{name}'")
-        try:
-            argument = self.argument(operator.removeprefix("not_"), subject)
-        except (ValueError, re.error):
-            raise self.wrong(f"invalid argument for '{name}'") from None
-        test, read = _TESTS[operator.removeprefix("not_")], subject.read
-        wanted = not operator.startswith("not_")
-        return lambda i: any(test(value, argument) for value in read(i)) is wanted
-
-    def argument(self, operator: str, subject: _Subject):
-        if operator == "exists":
-            return None
-        if operator == "matches":
-            return re.compile(self.value(r"[^\s()]+"))
-        if operator != "in":
-            return subject.convert(self.value())
-        self.need(r"\[", "'['")
-        values = {subject.convert(self.value())}
-        while self.take(","):
-            values.add(subject.convert(self.value()))
-        self.need(r"\]", "']'")
-        return values
-
-    def value(self, bare: str = r"""(?:(?!&&|\|\|)[^\s()\[\],'"])+""") -> str:
-        quoted = self.take(r"""'[^']*'|"[^"]*\"""")
-        return quoted[1:-1] if quoted else self.need(bare, "an argument")
-
-
-@lru_cache(maxsize=1024)
-def parse(expression: str) -> Query:
-    """The expression as a function of an instance. EcsError when it is not valid."""
-    return _Parser(expression).whole()
-
-
-def select(expression: str, instances: Iterable[InstanceView]) -> list[InstanceView]:
-    """The instances the expression matches (ListContainerInstances' `filter`)."""
-    query = parse(expression)
-    return [i for i in instances if query(i)]
 
 
 # What the API accepts -------------------------------------------------------
