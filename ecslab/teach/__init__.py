@@ -1,0 +1,16 @@
+"""The teacher: exercises, quizzes, progress.
+
+The quiz engine (question, bank, scoring, shown, progress) knows nothing of
+boto3, Docker or the region; only `aws` and `lab` talk to a region.
+"""
+from .bank import Bank, BankError, load_bank
+from .exercise import Exercise, Saw, exercise, load_exercises
+from .lab import Lab, open_lab
+from .places import content_root, home
+from .progress import Progress, ProgressError
+from .scoring import AnswerError, Result, score
+
+__all__ = [
+    "AnswerError", "Bank", "BankError", "Exercise", "Lab", "Progress", "ProgressError", "Result", "Saw",
+    "content_root", "exercise", "home", "load_bank", "load_exercises", "open_lab", "score",
+]
