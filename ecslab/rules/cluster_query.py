@@ -22,7 +22,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import lru_cache
-from typing import Callable, Iterable, Mapping, Protocol
+from typing import Callable, Mapping, Protocol
 
 from .errors import EcsError, invalid
 
@@ -202,7 +202,5 @@ def parse(expression: str) -> Query:
     return _Parser(expression).whole()
 
 
-def select(expression: str, instances: Iterable[Instance]) -> list[Instance]:
-    """The instances the expression matches (ListContainerInstances' `filter`)."""
-    query = parse(expression)
-    return [i for i in instances if query(i)]
+def matches(query: Query, instance: Instance) -> bool:
+    return query(instance)

@@ -32,9 +32,9 @@ from fractions import Fraction
 from heapq import heappop, heappush, heapreplace
 from itertools import count as counter
 from math import ceil
-from typing import Callable, Iterable, Mapping, Sequence
+from typing import Callable, Iterable, Mapping, NamedTuple, Sequence
 
-from .cluster_query import parse, select  # noqa: F401  (select: ListContainerInstances' filter)
+from .cluster_query import matches, parse  # noqa: F401  (matches: ListContainerInstances' filter)
 from .errors import client, invalid
 
 MAX_STRATEGIES = 5
@@ -63,7 +63,10 @@ RESERVED_TCP_PORTS = frozenset({22, 2375, 2376, 51678, 51679})
 
 @dataclass(frozen=True, slots=True)
 class TaskRequest:
-    """One task to place. `constraints` are those of its task definition."""
+    """One task to place; `constraints` are those of its task definition.
+
+    Attributes and constraints may come as the API writes them, a plain host port means tcp.
+    """
 
     cpu: int = 0
     memory: int = 0
@@ -74,6 +77,13 @@ class TaskRequest:
     required_attributes: tuple[tuple[str, str | None], ...] = ()  # (name, value or None for any)
     constraints: tuple["Constraint", ...] = ()
     zones: frozenset[str] = frozenset()  # where its subnets are; empty: anywhere
+
+    def __post_init__(self):
+        ports = tuple(p if isinstance(p, tuple) else (p, "tcp") for p in self.host_ports)
+        attributes = tuple(a if isinstance(a, tuple) else (a["name"], a.get("value")) for a in self.required_attributes)
+        object.__setattr__(self, "host_ports", ports)
+        object.__setattr__(self, "required_attributes", attributes)
+        object.__setattr__(self, "constraints", _all(Constraint, self.constraints))
 
     @property
     def ports(self) -> dict[str, frozenset[int]]:
@@ -99,8 +109,8 @@ class InstanceView:
     remaining_memory: int = 0
     used_tcp_ports: frozenset[int] = RESERVED_TCP_PORTS
     used_udp_ports: frozenset[int] = frozenset()
-    eni_slots_left: int = 0
-    gpus_left: int = 0
+    eni_slots: int = 0
+    gpus: int = 0
     tasks_by_group: Mapping[str, int] = field(default_factory=dict)
     running_tasks: int = 0
 
@@ -128,8 +138,8 @@ class InstanceView:
             remaining_memory=self.remaining_memory - sign * task.memory,
             used_tcp_ports=tcp,
             used_udp_ports=udp,
-            eni_slots_left=self.eni_slots_left - sign * task.needs_eni,
-            gpus_left=self.gpus_left - sign * task.gpus,
+            eni_slots=self.eni_slots - sign * task.needs_eni,
+            gpus=self.gpus - sign * task.gpus,
             tasks_by_group={**self.tasks_by_group, task.group: self.tasks_by_group.get(task.group, 0) + sign},
             running_tasks=self.running_tasks + sign,
         )
@@ -147,6 +157,11 @@ class Constraint:
     expression: str = ""
 
 
+def _all(kind: type, items: Iterable) -> tuple:
+    """The items as `kind`, those that are still the API's dicts turned into it."""
+    return tuple(i if isinstance(i, kind) else kind(**i) for i in items)
+
+
 SPREAD_ZONES = Strategy("spread", "attribute:ecs.availability-zone")
 SERVICE_DEFAULT = (SPREAD_ZONES, Strategy("spread", "instanceId"))
 RUN_TASK_DEFAULT = (Strategy("random"),)
@@ -157,16 +172,12 @@ RUN_TASK_DEFAULT = (Strategy("random"),)
 
 def placement_strategy(items: Iterable[Mapping]) -> tuple[Strategy, ...]:
     """`placementStrategy` of a request, checked."""
-    strategies = tuple(Strategy(i.get("type", ""), _lowered(i.get("type"), i.get("field", ""))) for i in items)
+    strategies = _all(Strategy, items)
     if len(strategies) > MAX_STRATEGIES:
         raise invalid(f"Maximum number of strategies is {MAX_STRATEGIES}")
     for strategy in strategies:
         _check_strategy(strategy)
     return strategies
-
-
-def _lowered(type: str | None, field: str) -> str:
-    return field.lower() if type == "binpack" else field
 
 
 def _check_strategy(strategy: Strategy) -> None:
@@ -178,7 +189,7 @@ def _check_strategy(strategy: Strategy) -> None:
         if field not in ("instanceId", "host") and not re.fullmatch(r"attribute:.+", field):
             raise invalid(f"Invalid spread field: '{field}'. Use instanceId, host or attribute:<name>.")
     elif type == "binpack":
-        if field not in ("cpu", "memory"):
+        if field.lower() not in ("cpu", "memory"):
             raise invalid(f"Invalid binpack field: '{field}'. Use cpu or memory.")
     else:
         raise invalid("placement strategy type should be one of [random,spread,binpack]")
@@ -186,7 +197,7 @@ def _check_strategy(strategy: Strategy) -> None:
 
 def placement_constraints(items: Iterable[Mapping], in_task_definition: bool = False) -> tuple[Constraint, ...]:
     """`placementConstraints` of a request, checked."""
-    constraints = tuple(Constraint(i.get("type", ""), i.get("expression", "")) for i in items)
+    constraints = _all(Constraint, items)
     if len(constraints) > MAX_CONSTRAINTS:
         raise invalid(f"Maximum number of constraints is {MAX_CONSTRAINTS}")
     for constraint in constraints:
@@ -204,8 +215,9 @@ def placement_constraints(items: Iterable[Mapping], in_task_definition: bool = F
 # The pipeline ---------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
+    """One instance that could not take the task."""
+
     arn: str
     reason: str
     detail: str = ""
@@ -236,8 +248,8 @@ _CHECKS: tuple[tuple[str, Callable[[TaskRequest, InstanceView], bool]], ...] = (
     ("RESOURCE:CPU", lambda task, i: task.cpu <= i.remaining_cpu),
     ("RESOURCE:MEMORY", lambda task, i: task.memory <= i.remaining_memory),
     ("RESOURCE:PORTS", _ports_free),
-    ("RESOURCE:GPU", lambda task, i: task.gpus <= i.gpus_left),
-    ("RESOURCE:ENI", lambda task, i: not task.needs_eni or i.eni_slots_left > 0),
+    ("RESOURCE:GPU", lambda task, i: task.gpus <= i.gpus),
+    ("RESOURCE:ENI", lambda task, i: not task.needs_eni or i.eni_slots > 0),
     ("AGENT", lambda task, i: i.agent_connected),
     ("INACTIVE", lambda task, i: i.status == "ACTIVE"),
     ("LOCATION", lambda task, i: not task.zones or i.zone in task.zones),
@@ -264,14 +276,14 @@ def unfit(task: TaskRequest, instance: InstanceView, constraints: Sequence[Const
 def place(
     task: TaskRequest,
     instances: Sequence[InstanceView],
-    strategy: Sequence[Strategy] = (),
-    constraints: Sequence[Constraint] = (),
+    strategy: Sequence[Strategy | Mapping] = (),
+    constraints: Sequence[Constraint | Mapping] = (),
     count: int = 1,
     rng: random.Random | None = None,
 ) -> Placement:
     """Instances for `count` copies of the task; the service's or RunTask's default when there is no strategy."""
-    if not strategy:
-        strategy = SERVICE_DEFAULT if task.group.startswith("service:") else RUN_TASK_DEFAULT
+    constraints = _all(Constraint, constraints)
+    strategy = _all(Strategy, strategy) or (SERVICE_DEFAULT if task.group.startswith("service:") else RUN_TASK_DEFAULT)
     current = {i.id: i for i in instances}
     order = _Order(strategy, task.group, instances, rng or random.Random(0))
     for instance in instances:
@@ -301,13 +313,14 @@ def choose_to_stop(
     task: TaskRequest,
     instances: Sequence[InstanceView],
     tasks_on: Mapping[str, Sequence[str]],
-    strategy: Sequence[Strategy] = (),
+    strategy: Sequence[Strategy | Mapping] = (),
     count: int = 1,
     rng: random.Random | None = None,
 ) -> list[str]:
     """Scale in: ids of tasks to stop. `tasks_on` holds the service's tasks per instance id, first to go first."""
     left = {id: list(reversed(tasks)) for id, tasks in tasks_on.items()}
-    order = _Order(strategy or SERVICE_DEFAULT, task.group, instances, rng or random.Random(0), backwards=True)
+    strategy = _all(Strategy, strategy) or SERVICE_DEFAULT
+    order = _Order(strategy, task.group, instances, rng or random.Random(0), backwards=True)
     for instance in instances:
         if left.get(instance.id):
             order.add(instance)
@@ -372,7 +385,7 @@ class _Level:
     def value(self, instance: InstanceView):
         field = self.strategy.field
         if self.strategy.type == "binpack":
-            return instance.remaining_cpu if field == "cpu" else instance.remaining_memory
+            return instance.remaining_cpu if field.lower() == "cpu" else instance.remaining_memory
         return instance.id if field in ("instanceId", "host") else instance.attribute(field.removeprefix("attribute:"))
 
     def rank(self, value) -> int:
@@ -468,16 +481,23 @@ class ProviderShare:
     base: int = 0
     weight: int = 0
 
+    @classmethod
+    def all(cls, items: Iterable) -> tuple["ProviderShare", ...]:
+        """The items as shares, those that are still the API's dicts turned into them."""
+        return tuple(
+            i if isinstance(i, cls) else cls(i["capacityProvider"], i.get("base", 0), i.get("weight", 0)) for i in items
+        )
+
 
 def capacity_provider_strategy(
     items: Iterable[Mapping], associated: Iterable[str], fargate: Iterable[str] = ("FARGATE", "FARGATE_SPOT")
 ) -> tuple[ProviderShare, ...]:
     """`capacityProviderStrategy` of a request, checked against the cluster's providers."""
-    shares = tuple(ProviderShare(i["capacityProvider"], i.get("base", 0), i.get("weight", 0)) for i in items)
+    shares = ProviderShare.all(items)
     associated, fargate = set(associated), set(fargate)
     names = [s.capacity_provider for s in shares]
     if len(shares) > MAX_PROVIDERS:
-        raise invalid(f"The specified capacity provider strategy can contain at most {MAX_PROVIDERS} capacity providers.")
+        raise invalid(f"A capacity provider strategy can contain at most {MAX_PROVIDERS} capacity providers.")
     if not associated.issuperset(names):
         raise invalid(
             "The specified capacity provider strategy cannot contain a capacity provider that is not associated with "
@@ -501,8 +521,11 @@ def capacity_provider_strategy(
     return shares
 
 
-def split(strategy: Sequence[ProviderShare], n: int, existing: Mapping[str, int] | None = None) -> dict[str, int]:
+def split(
+    strategy: Sequence[ProviderShare | Mapping], n: int, existing: Mapping[str, int] | None = None
+) -> dict[str, int]:
     """How many of `n` new tasks each provider gets, given how many it has: base first, then the largest deficit."""
+    strategy = ProviderShare.all(strategy)
     had = {s.capacity_provider: (existing or {}).get(s.capacity_provider, 0) for s in strategy}
     new = dict.fromkeys(had, 0)
     for share in strategy:
@@ -529,7 +552,7 @@ def capacity_provider_reservation(needed: int, running: int) -> float:
 
 
 def instances_for(tasks: Sequence[TaskRequest], empty: InstanceView) -> int:
-    """How many instances like `empty` hold the tasks, first fit in the given order. Tasks too big for one are left out."""
+    """How many instances like `empty` hold the tasks, first fit in the given order, without those too big for one."""
     opened: list[InstanceView] = []
     for task in tasks:
         if unfit(task, empty):
@@ -547,7 +570,7 @@ def instances_needed(running: int, idle: int, provisioning: Sequence[TaskRequest
 def scaled_group(
     running: int, needed: int, target_capacity: int = 100, minimum_step: int = 1, maximum_step: int = 10_000
 ) -> int:
-    """The Auto Scaling group's next size: M / N back to the target, bounded by the step sizes; from zero it starts two."""
+    """The Auto Scaling group's next size: M / N back to the target, in bounded steps; from zero it starts two."""
     wanted = ceil(Fraction(needed * 100, target_capacity))
     if wanted <= running:
         return wanted

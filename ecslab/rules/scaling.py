@@ -144,7 +144,7 @@ def target_tracking(name: str, configuration: Mapping) -> TargetTracking:
     predefined = configuration.get("PredefinedMetricSpecification")
     customized = configuration.get("CustomizedMetricSpecification")
     if (predefined is None) == (customized is None):
-        raise refused("Exactly one of PredefinedMetricSpecification and CustomizedMetricSpecification must be specified")
+        raise refused("Specify either PredefinedMetricSpecification or CustomizedMetricSpecification")
     metric = (predefined or {}).get("PredefinedMetricType", "")
     if predefined is not None:
         if metric not in PREDEFINED_METRICS:
@@ -244,7 +244,7 @@ def _check_steps(steps: tuple[Step, ...], adjustment_type: str) -> None:
         ((-inf, inf) in spans, "Both lower and upper bounds of a step adjustment cannot be left unspecified"),
         (lows.count(-inf) > 1, "At most one StepAdjustment may have an unspecified lower bound"),
         (highs.count(inf) > 1, "At most one StepAdjustment may have an unspecified upper bound"),
-        (any(low >= high for low, high in spans), "The lower bound of a StepAdjustment must be less than its upper bound"),
+        (any(low >= high for low, high in spans), "A StepAdjustment's lower bound must be less than its upper bound"),
         (
             -inf < min(lows, default=0) < 0,
             "There must be a StepAdjustment with an unspecified lower bound when one StepAdjustment has a negative "

@@ -22,6 +22,7 @@ from ecslab.rules.placement import (
     choose_to_stop,
     instances_for,
     instances_needed,
+    matches,
     parse,
     place,
     placement_constraints,
@@ -30,7 +31,6 @@ from ecslab.rules.placement import (
     rebalancing_eligible,
     rebalancing_moves,
     scaled_group,
-    select,
     split,
     unfit,
     zone_targets,
@@ -42,7 +42,7 @@ HOSTS = Strategy("spread", "instanceId")
 
 
 def instance(id, **changes):
-    defaults = dict(arn=f"arn:{id}", zone="us-east-1a", remaining_cpu=4096, remaining_memory=8192, eni_slots_left=3)
+    defaults = dict(arn=f"arn:{id}", zone="us-east-1a", remaining_cpu=4096, remaining_memory=8192, eni_slots=3)
     return InstanceView(id, **{**defaults, **changes})
 
 
@@ -61,7 +61,7 @@ G2 = instance(
 
 
 @pytest.mark.parametrize(
-    "expression, matches",
+    "expression, selected",
     [
         ("attribute:ecs.instance-type == t2.small", False),
         ("attribute:ecs.instance-type equals g2.2xlarge", True),
@@ -94,8 +94,8 @@ G2 = instance(
         ('attribute:stack == "prod"', True),
     ],
 )
-def test_an_expression_selects_the_instances_it_describes(expression, matches):
-    assert bool(select(expression, [G2])) is matches
+def test_an_expression_selects_the_instances_it_describes(expression, selected):
+    assert matches(parse(expression), G2) is selected
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,8 @@ def test_a_wrong_strategy_is_refused(items, message):
 
 
 def test_binpack_accepts_its_field_in_upper_case():
-    assert placement_strategy([{"type": "binpack", "field": "MEMORY"}]) == (BINPACK_MEMORY,)
+    instances = [instance(str(m), remaining_memory=m) for m in (2048, 600)]
+    assert place(WEB, instances, placement_strategy([{"type": "binpack", "field": "MEMORY"}])).chosen == ["600"]
 
 
 def test_distinct_instance_takes_no_expression_and_stays_out_of_task_definitions():
@@ -173,7 +174,7 @@ def test_distinct_instance_takes_no_expression_and_stays_out_of_task_definitions
         (TaskRequest(host_ports=((80, "tcp"),)), {"used_tcp_ports": frozenset({80})}, "RESOURCE:PORTS"),
         (TaskRequest(host_ports=((53, "udp"),)), {"used_tcp_ports": frozenset({53})}, None),
         (TaskRequest(host_ports=((22, "tcp"),)), {}, "RESOURCE:PORTS"),
-        (TaskRequest(needs_eni=True), {"eni_slots_left": 0}, "RESOURCE:ENI"),
+        (TaskRequest(needs_eni=True), {"eni_slots": 0}, "RESOURCE:ENI"),
         (TaskRequest(gpus=1), {}, "RESOURCE:GPU"),
         (WEB, {"agent_connected": False}, "AGENT"),
         (WEB, {"status": "DRAINING"}, "INACTIVE"),
@@ -185,6 +186,23 @@ def test_distinct_instance_takes_no_expression_and_stays_out_of_task_definitions
 )
 def test_each_shortfall_has_its_reason(task, changes, reason):
     assert unfit(task, instance("a", **changes)) == reason
+
+
+def test_a_request_may_be_written_as_the_api_writes_it():
+    task = TaskRequest(
+        host_ports=(80,),
+        required_attributes=({"name": "os", "value": "linux"},),
+        constraints=({"type": "memberOf", "expression": "attribute:stack == prod"},),
+    )
+    good = instance("good", attributes={"os": "linux", "stack": "prod"})
+    bad = instance("bad", attributes={"os": "linux"})
+    placement = place(task, [bad, good], [{"type": "random"}], [{"type": "distinctInstance"}], count=2)
+    assert placement.chosen == ["good"]
+    assert dict((arn, reason) for arn, reason, _ in placement.failures) == {
+        "arn:bad": MEMBER_OF_UNSATISFIED,
+        "arn:good": "RESOURCE:PORTS",
+    }
+    assert split([{"capacityProvider": F, "weight": 1}], 2) == {F: 2}
 
 
 def test_failures_name_every_instance_once_and_what_could_be_placed_stays_placed():
@@ -425,7 +443,7 @@ def test_managed_scaling_moves_the_group_back_to_its_target(running, needed, opt
 
 
 def test_provisioning_tasks_need_as_many_instances_as_first_fit_opens():
-    empty = instance("new", remaining_cpu=2048, remaining_memory=4096, eni_slots_left=2)
+    empty = instance("new", remaining_cpu=2048, remaining_memory=4096, eni_slots=2)
     tasks = [TaskRequest(cpu=1024, memory=1024)] * 5
     assert instances_for(tasks, empty) == 3
     assert instances_for([TaskRequest(cpu=9999)], empty) == 0

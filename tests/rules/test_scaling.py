@@ -134,7 +134,7 @@ def test_tasks_still_starting_from_the_last_scale_out_count():
 @pytest.mark.parametrize(
     "configuration, message",
     [
-        ({"TargetValue": 50}, "Exactly one of"),
+        ({"TargetValue": 50}, "Specify either"),
         ({"TargetValue": 50, "PredefinedMetricSpecification": {"PredefinedMetricType": "CPU"}}, "should be one of"),
         (
             {"TargetValue": 9, "PredefinedMetricSpecification": {"PredefinedMetricType": "ALBRequestCountPerTarget"}},
