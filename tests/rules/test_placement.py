@@ -350,9 +350,8 @@ def test_placement_never_overfills_an_instance_or_reuses_a_port(cluster, ports, 
 
 
 def test_ten_thousand_tasks_find_a_thousand_instances_within_two_seconds():
-    instances = [
-        instance(str(n), zone=f"us-east-1{'abc'[n % 3]}", remaining_cpu=2560, remaining_memory=5120) for n in range(1000)
-    ]
+    room = dict(remaining_cpu=2560, remaining_memory=5120)
+    instances = [instance(str(n), zone=f"us-east-1{'abc'[n % 3]}", **room) for n in range(1000)]
     started = time.perf_counter()
     placement = place(WEB, instances, (SPREAD_ZONES, BINPACK_MEMORY), count=10_000)
     assert time.perf_counter() - started < 2
@@ -364,7 +363,8 @@ def test_ten_thousand_tasks_find_a_thousand_instances_within_two_seconds():
 
 def test_the_event_names_the_closest_instance():
     failures = place(WEB, [instance("a", remaining_cpu=0), instance("b", agent_connected=False)]).failures
-    assert placement_event(failures).endswith('The closest matching (container-instance arn:b) encountered error "AGENT".')
+    closest = 'The closest matching (container-instance arn:b) encountered error "AGENT".'
+    assert placement_event(failures).endswith(closest)
     assert placement_event(failures[:1]).endswith("has insufficient CPU units available.")
     assert placement_event([]).endswith("Reason: No Container Instances were found in your cluster.")
 
@@ -453,7 +453,9 @@ def test_provisioning_tasks_need_as_many_instances_as_first_fit_opens():
 # Availability Zones ---------------------------------------------------------
 
 
-@pytest.mark.parametrize("desired, zones, shares", [(2, 2, [1, 1]), (3, 2, [1, 2]), (5, 3, [1, 2, 2]), (1, 3, [0, 0, 1])])
+@pytest.mark.parametrize(
+    "desired, zones, shares", [(2, 2, [1, 1]), (3, 2, [1, 2]), (5, 3, [1, 2, 2]), (1, 3, [0, 0, 1])]
+)
 def test_zones_share_evenly_with_the_remainder_one_each(desired, zones, shares):
     assert sorted(zone_targets(desired, dict.fromkeys("abc"[:zones], 0)).values()) == shares
 

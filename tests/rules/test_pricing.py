@@ -176,7 +176,8 @@ def test_instance_types_know_their_architecture():
 
 
 @pytest.mark.parametrize(
-    "price, quantity, amount", [("data.out", 150, "4.5"), ("data.out", 80, "0"), ("logs.ingested", 7, "1"), ("nat.data", 10, "0.45")]
+    "price, quantity, amount",
+    [("data.out", 150, "4.5"), ("data.out", 80, "0"), ("logs.ingested", 7, "1"), ("nat.data", 10, "0.45")],
 )
 def test_what_is_free_costs_nothing(price, quantity, amount):
     assert line(price, quantity).amount == D(amount)

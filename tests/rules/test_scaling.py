@@ -64,7 +64,8 @@ def points(drawn):
     ],
 )
 def test_missing_data_is_treated_as_told(needed, drawn, missing, ignore, breaching, not_breaching):
-    for treatment, state in zip(("missing", "ignore", "breaching", "notBreaching"), (missing, ignore, breaching, not_breaching)):
+    expected = {"missing": missing, "ignore": ignore, "breaching": breaching, "notBreaching": not_breaching}
+    for treatment, state in expected.items():
         alarm = Alarm("a", "GreaterThanThreshold", 5, 3, needed, treat_missing_data=treatment)
         assert evaluate(alarm, points(drawn), "as before") == state, treatment
 
@@ -92,11 +93,11 @@ def test_each_comparison_operator_breaches_where_it_says(comparison, breaching):
 
 @pytest.mark.parametrize("target, low", [(70, 63.0), (50, 45.0), (75, 67.5)])
 def test_target_tracking_makes_a_fast_high_alarm_and_a_slow_low_one(target, low):
-    high_alarm, low_alarm = alarm_pair(TargetTracking("cpu", target), "service/c/web", "h", "l")
-    assert high_alarm == Alarm(
-        "TargetTracking-service/c/web-AlarmHigh-h", "GreaterThanThreshold", target, 3, 3, 60, "missing"
+    start = "TargetTracking-service/c/web-Alarm"
+    assert alarm_pair(TargetTracking("cpu", target), "service/c/web", "h", "l") == (
+        Alarm(f"{start}High-h", "GreaterThanThreshold", target, 3, 3, 60, "missing"),
+        Alarm(f"{start}Low-l", "LessThanThreshold", low, 15, 15, 60, "missing"),
     )
-    assert low_alarm == Alarm("TargetTracking-service/c/web-AlarmLow-l", "LessThanThreshold", low, 15, 15, 60, "missing")
 
 
 @pytest.mark.parametrize(
@@ -207,7 +208,9 @@ def test_a_percentage_is_at_least_one_task_and_never_more_than_asked(capacity, p
     assert not change or (exact - 1 < abs(change) and abs(change) <= max(exact, 1, magnitude))
 
 
-@pytest.mark.parametrize("type, capacity", [("ChangeInCapacity", 8), ("ExactCapacity", 5), ("PercentChangeInCapacity", 4)])
+@pytest.mark.parametrize(
+    "type, capacity", [("ChangeInCapacity", 8), ("ExactCapacity", 5), ("PercentChangeInCapacity", 4)]
+)
 def test_each_adjustment_type_reads_its_number_differently(type, capacity):
     assert stepped_capacity(StepScaling("p", type, (Step(0, None, 5),)), 3, 1) == capacity
 
@@ -344,7 +347,8 @@ def test_an_activity_is_told_in_application_auto_scalings_words():
 
 
 @pytest.mark.parametrize(
-    "desired, minimum, maximum, after", [(3, 5, 10, 5), (12, 5, 10, 10), (7, 5, 10, 7), (3, None, 2, 2), (0, 1, None, 1)]
+    "desired, minimum, maximum, after",
+    [(3, 5, 10, 5), (12, 5, 10, 10), (7, 5, 10, 7), (3, None, 2, 2), (0, 1, None, 1)],
 )
 def test_a_scheduled_action_moves_the_bounds_and_only_then_the_count(desired, minimum, maximum, after):
     target, moved = scheduled(Target(0, 20), desired, minimum, maximum)
