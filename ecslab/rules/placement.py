@@ -1,4 +1,4 @@
-"""Where tasks go: constraints, strategies, capacity providers, Availability Zones.
+"""Which instance a task goes to: fit, constraints, strategies, Availability Zones.
 
 Theory. Placing a task on a container instance is a pipeline. Instances that lack
 CPU, memory, a host port, a GPU or a network interface drop out; then those that
@@ -7,41 +7,30 @@ a constraint rules out. Constraints bind. What is left is ordered by the strateg
 the first one first and each later one breaking its ties, and the best instance wins.
 Strategies are best effort. Scale-in reads the same order backwards.
 
-Capacity providers decide earlier: `base` tasks go to one provider, every further
-task follows the weights.
+Beside it: `cluster_query.py` (the language of constraints), `instance_order.py` (how
+the order is kept), `capacity_providers.py` (which provider, before which instance).
 
-Choices of ours, where AWS documents none: the weights' remainder goes to the
-provider furthest behind its share, ties in list order; a RunTask without a strategy
-is placed at random; the zones that already hold most tasks keep the remainder of a
-rebalancing.
+Choices of ours, where AWS documents none: a RunTask without a strategy is placed at
+random; the zones that already hold most tasks keep the remainder of a rebalancing.
 
-The language of constraints is told in `cluster_query.py`.
-
-Sources: Developer Guide, "Amazon ECS task placement", "Amazon ECS capacity providers",
-"Amazon ECS cluster auto scaling", "Balancing an Amazon ECS service across Availability
-Zones", "API failure reasons"; API Reference, PlacementStrategy, PlacementConstraint,
-CapacityProviderStrategyItem, ManagedScaling.
+Sources: Developer Guide, "Amazon ECS task placement", "Balancing an Amazon ECS service
+across Availability Zones", "Amazon ECS cluster auto scaling", "API failure reasons";
+API Reference, PlacementStrategy, PlacementConstraint.
 """
 from __future__ import annotations
 
 import random
 import re
-from collections import Counter
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
-from heapq import heappop, heappush, heapreplace
-from itertools import count as counter
-from math import ceil
 from typing import Callable, Iterable, Mapping, NamedTuple, Sequence
 
+from .capacity_providers import capacity_provider_strategy, split  # noqa: F401  (first which provider)
 from .cluster_query import matches, parse  # noqa: F401  (matches: ListContainerInstances' filter)
 from .errors import client, invalid
+from .instance_order import Order
 
 MAX_STRATEGIES = 5
 MAX_CONSTRAINTS = 10
-MAX_PROVIDERS = 20
-MAX_BASE = 100_000
-MAX_WEIGHT = 1_000
 
 BUILT_IN_ATTRIBUTES = (
     "ecs.ami-id",
@@ -285,7 +274,7 @@ def place(
     constraints = _all(Constraint, constraints)
     strategy = _all(Strategy, strategy) or (SERVICE_DEFAULT if task.group.startswith("service:") else RUN_TASK_DEFAULT)
     current = {i.id: i for i in instances}
-    order = _Order(strategy, task.group, instances, rng or random.Random(0))
+    order = Order(strategy, task.group, instances, rng or random.Random(0))
     for instance in instances:
         if unfit(task, instance, constraints) is None:
             order.add(instance)
@@ -320,7 +309,7 @@ def choose_to_stop(
     """Scale in: ids of tasks to stop. `tasks_on` holds the service's tasks per instance id, first to go first."""
     left = {id: list(reversed(tasks)) for id, tasks in tasks_on.items()}
     strategy = _all(Strategy, strategy) or SERVICE_DEFAULT
-    order = _Order(strategy, task.group, instances, rng or random.Random(0), backwards=True)
+    order = Order(strategy, task.group, instances, rng or random.Random(0), backwards=True)
     for instance in instances:
         if left.get(instance.id):
             order.add(instance)
@@ -332,121 +321,6 @@ def choose_to_stop(
         if left[instance.id]:
             order.add(instance)
     return stopped
-
-
-# The order the strategies give ----------------------------------------------
-#
-# A tree with one level per strategy: a level's branches are its values (zones,
-# instances, amounts left), and a branch's rank is (what this strategy says of the
-# value, then the best rank below). Placing a task only makes the other instances'
-# ranks equal or worse, so a heap whose top is checked before use stays right, and
-# one placement costs a handful of heap steps instead of a pass over the cluster.
-
-
-class _Order:
-    def __init__(self, strategies, group: str, instances, rng: random.Random, backwards: bool = False):
-        self.group, self.rng = group, rng
-        self.random = any(s.type == "random" for s in strategies)
-        self.levels: list[_Level] = []
-        for strategy in strategies:
-            if strategy.type == "random":
-                break  # nothing is left to break a tie
-            self.levels.append(_Level(strategy, -1 if backwards else 1))
-        for instance in instances:
-            self.count(instance, instance.tasks_by_group.get(group, 0))
-        self._number = counter()
-        self._root = _Branch(self, 0)
-
-    def tie(self) -> float:
-        return self.rng.random() if self.random else next(self._number)
-
-    def count(self, instance: InstanceView, tasks: int) -> None:
-        """The group has that many more tasks on the instance."""
-        for level in self.levels:
-            level.tasks[level.value(instance)] += tasks
-
-    def add(self, instance: InstanceView) -> None:
-        self._root.add(instance)
-
-    def take(self) -> InstanceView:
-        return self._root.take()
-
-    def __bool__(self) -> bool:
-        return self._root.size > 0
-
-
-class _Level:
-    """One spread or binpack strategy: which value an instance has, and what it ranks."""
-
-    def __init__(self, strategy: Strategy, sign: int):
-        self.strategy, self.sign = strategy, sign
-        self.tasks: Counter = Counter()
-
-    def value(self, instance: InstanceView):
-        field = self.strategy.field
-        if self.strategy.type == "binpack":
-            return instance.remaining_cpu if field.lower() == "cpu" else instance.remaining_memory
-        return instance.id if field in ("instanceId", "host") else instance.attribute(field.removeprefix("attribute:"))
-
-    def rank(self, value) -> int:
-        return self.sign * (value if self.strategy.type == "binpack" else self.tasks[value])
-
-
-class _Branch:
-    """The instances that share one value on every level above `depth`."""
-
-    def __init__(self, order: _Order, depth: int):
-        self.order, self.depth, self.size = order, depth, 0
-        self.level = order.levels[depth] if depth < len(order.levels) else None
-        self.pool: list[InstanceView] = []  # on the last level: instances nothing tells apart
-        self.branches: dict = {}
-        self.heap: list = []  # (rank, tie, value); a rank may be out of date
-        self.listed: dict = {}  # value -> its rank in the heap
-
-    def add(self, instance: InstanceView) -> None:
-        self.size += 1
-        if self.level is None:
-            self.pool.append(instance)
-            return
-        value = self.level.value(instance)
-        branch = self.branches.get(value)
-        if branch is None:
-            branch = self.branches[value] = _Branch(self.order, self.depth + 1)
-        branch.add(instance)
-        rank = self.rank_of(value)
-        if value not in self.listed or rank < self.listed[value]:
-            self.listed[value] = rank
-            heappush(self.heap, (rank, self.order.tie(), value))
-
-    def rank_of(self, value) -> tuple:
-        return (self.level.rank(value), *self.branches[value].rank())
-
-    def rank(self) -> tuple:
-        return () if self.level is None else self.settle()[0]
-
-    def settle(self) -> tuple:
-        """The heap's top entry, once it is true."""
-        while True:
-            rank, _, value = self.heap[0]
-            if self.listed.get(value) != rank:
-                heappop(self.heap)
-                continue
-            now = self.rank_of(value)
-            if now == rank:
-                return self.heap[0]
-            self.listed[value] = now
-            heapreplace(self.heap, (now, self.order.tie(), value))
-
-    def take(self) -> InstanceView:
-        self.size -= 1
-        if self.level is None:
-            return self.pool.pop(self.order.rng.randrange(len(self.pool)) if self.order.random else 0)
-        value = self.settle()[2]
-        branch = self.branches[value]
-        instance = branch.take()
-        if not branch.size:
-            del self.branches[value], self.listed[value]
-        return instance
 
 
 # What a service says when nothing fits --------------------------------------
@@ -470,85 +344,7 @@ def placement_event(failures: Sequence[Failure]) -> str:
     return f"{start}The closest matching (container-instance {closest.arn.rsplit('/', 1)[-1]}) {tail}"
 
 
-# Capacity providers ---------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderShare:
-    """One item of a capacity provider strategy. The API's default weight is 0."""
-
-    capacity_provider: str
-    base: int = 0
-    weight: int = 0
-
-    @classmethod
-    def all(cls, items: Iterable) -> tuple["ProviderShare", ...]:
-        """The items as shares, those that are still the API's dicts turned into them."""
-        return tuple(
-            i if isinstance(i, cls) else cls(i["capacityProvider"], i.get("base", 0), i.get("weight", 0)) for i in items
-        )
-
-
-def capacity_provider_strategy(
-    items: Iterable[Mapping], associated: Iterable[str], fargate: Iterable[str] = ("FARGATE", "FARGATE_SPOT")
-) -> tuple[ProviderShare, ...]:
-    """`capacityProviderStrategy` of a request, checked against the cluster's providers."""
-    shares = ProviderShare.all(items)
-    associated, fargate = set(associated), set(fargate)
-    names = [s.capacity_provider for s in shares]
-    if len(shares) > MAX_PROVIDERS:
-        raise invalid(f"A capacity provider strategy can contain at most {MAX_PROVIDERS} capacity providers.")
-    if not associated.issuperset(names):
-        raise invalid(
-            "The specified capacity provider strategy cannot contain a capacity provider that is not associated with "
-            "the cluster. Associate the capacity provider with the cluster and try again."
-        )
-    if fargate.intersection(names) and not fargate.issuperset(names):
-        raise invalid(
-            "A capacity provider strategy cannot contain a mix of capacity providers using Auto Scaling groups and "
-            "Fargate providers. Specify one or the other and try again."
-        )
-    if any(not 0 <= s.base <= MAX_BASE or not 0 <= s.weight <= MAX_WEIGHT for s in shares):
-        raise invalid(f"base must be between 0 and {MAX_BASE}, weight between 0 and {MAX_WEIGHT}.")
-    if sum(s.base > 0 for s in shares) > 1:
-        raise invalid(
-            "The specified capacity provider strategy contains multiple capacity providers with a base value defined."
-        )
-    if not any(s.weight for s in shares):
-        raise invalid(
-            "There are no capacity providers in the capacity provider strategy with a weight value greater than zero."
-        )
-    return shares
-
-
-def split(
-    strategy: Sequence[ProviderShare | Mapping], n: int, existing: Mapping[str, int] | None = None
-) -> dict[str, int]:
-    """How many of `n` new tasks each provider gets, given how many it has: base first, then the largest deficit."""
-    strategy = ProviderShare.all(strategy)
-    had = {s.capacity_provider: (existing or {}).get(s.capacity_provider, 0) for s in strategy}
-    new = dict.fromkeys(had, 0)
-    for share in strategy:
-        new[share.capacity_provider] = min(n - sum(new.values()), max(0, share.base - had[share.capacity_provider]))
-    weighted = {s.capacity_provider: max(0, had[s.capacity_provider] - s.base) for s in strategy}
-    total = sum(s.weight for s in strategy)
-    for placed in range(sum(weighted.values()) + 1, sum(weighted.values()) + 1 + n - sum(new.values())):
-        behind = max(
-            (s for s in strategy if s.weight), key=lambda s: s.weight * placed - total * weighted[s.capacity_provider]
-        ).capacity_provider
-        weighted[behind] += 1
-        new[behind] += 1
-    return new
-
-
-# Managed scaling ------------------------------------------------------------
-
-
-def capacity_provider_reservation(needed: int, running: int) -> float:
-    """The metric, M / N x 100. Nothing needed and nothing running is 100; needed but nothing running, 200."""
-    if running == 0:
-        return 200.0 if needed else 100.0
-    return 100.0 * needed / running
+# How many instances tasks need (managed scaling's M) ------------------------
 
 
 def instances_for(tasks: Sequence[TaskRequest], empty: InstanceView) -> int:
@@ -565,18 +361,6 @@ def instances_for(tasks: Sequence[TaskRequest], empty: InstanceView) -> int:
 def instances_needed(running: int, idle: int, provisioning: Sequence[TaskRequest], empty: InstanceView) -> int:
     """M: what runs, plus what the tasks in PROVISIONING need, minus instances with no task but daemons."""
     return running + instances_for(provisioning, empty) - idle
-
-
-def scaled_group(
-    running: int, needed: int, target_capacity: int = 100, minimum_step: int = 1, maximum_step: int = 10_000
-) -> int:
-    """The Auto Scaling group's next size: M / N back to the target, in bounded steps; from zero it starts two."""
-    wanted = ceil(Fraction(needed * 100, target_capacity))
-    if wanted <= running:
-        return wanted
-    if running == 0:
-        wanted = max(wanted, 2)
-    return running + min(max(wanted - running, minimum_step), maximum_step)
 
 
 # Availability Zone rebalancing ----------------------------------------------

@@ -7,6 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ecslab.rules.capacity_providers import (
+    ProviderShare,
+    capacity_provider_reservation,
+    capacity_provider_strategy,
+    scaled_group,
+    split,
+)
 from ecslab.rules.errors import EcsError
 from ecslab.rules.placement import (
     DISTINCT_UNSATISFIED,
@@ -14,11 +21,8 @@ from ecslab.rules.placement import (
     SPREAD_ZONES,
     Constraint,
     InstanceView,
-    ProviderShare,
     Strategy,
     TaskRequest,
-    capacity_provider_reservation,
-    capacity_provider_strategy,
     choose_to_stop,
     instances_for,
     instances_needed,
@@ -30,8 +34,6 @@ from ecslab.rules.placement import (
     placement_strategy,
     rebalancing_eligible,
     rebalancing_moves,
-    scaled_group,
-    split,
     unfit,
     zone_targets,
 )
