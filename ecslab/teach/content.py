@@ -97,7 +97,8 @@ def _rehearsal(source: Path) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="ecslab-") as home:
         try:
             child = subprocess.run(
-                command, env=environment(home), cwd=source.parents[1], capture_output=True, text=True, timeout=LAB_SECONDS
+                command, env=environment(home, source.parents[2]), cwd=source.parents[1],
+                capture_output=True, text=True, timeout=LAB_SECONDS,
             )
         except subprocess.TimeoutExpired:
             return [f"{source.stem}: did not finish within {LAB_SECONDS} seconds."]

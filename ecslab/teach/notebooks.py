@@ -58,7 +58,7 @@ def _write(labs: Path, source: Path) -> Iterator[str]:
     solved.parent.mkdir(exist_ok=True)
     for target, notebook in (
         (labs / f"{source.stem}.ipynb", learner(source)),
-        (solved, executed(solution(source), source.stem, solved.parent)),
+        (solved, executed(solution(source), source.stem, solved.parent, labs.parent)),
     ):
         target.write_text(_as_json(notebook), encoding="utf-8")
         yield str(target)
@@ -149,7 +149,7 @@ def cell_ids(cells: Iterable[Any]) -> list[str]:
     return ids
 
 
-def environment(home: str | Path) -> dict[str, str]:
+def environment(home: str | Path, root: Path | None = None) -> dict[str, str]:
     """The variables a notebook is executed with: the same on every machine, nothing of the learner's own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ECSLAB_"))}
     paths = [str(PACKAGE.parent), *filter(None, [kept.get("PYTHONPATH")])]
@@ -157,6 +157,7 @@ def environment(home: str | Path) -> dict[str, str]:
         **kept,
         "ECSLAB_ENGINE": "simulated",
         "ECSLAB_HOME": str(home),
+        "ECSLAB_CONTENT": str(root or content_root()),
         "IPYTHONDIR": str(Path(home) / "ipython"),
         "PYTHONPATH": os.pathsep.join(paths),
         "PYTHONHASHSEED": "0",
@@ -166,8 +167,8 @@ def environment(home: str | Path) -> dict[str, str]:
     }
 
 
-def executed(notebook: Any, name: str, folder: Path) -> Any:
-    """Run a notebook in `folder` and keep its outputs, in a form that is the same on every run."""
+def executed(notebook: Any, name: str, folder: Path, root: Path | None = None) -> Any:
+    """Run a notebook in `folder`, on the content of `root`, and keep its outputs, in a form that is the same on every run."""
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
@@ -182,7 +183,7 @@ def executed(notebook: Any, name: str, folder: Path) -> Any:
     )
     with tempfile.TemporaryDirectory(prefix="ecslab-") as home:
         try:
-            client.execute(env=environment(home))
+            client.execute(env=environment(home, root))
         except (CellExecutionError, CellTimeoutError) as error:
             raise NotebookError(f"{name}: {error}") from None
     for cell in notebook.cells:

@@ -8,7 +8,9 @@ PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def content_root() -> Path:
-    """The folder that holds `labs/` and `quizzes/`: a checkout's root, else the copy inside the package."""
+    """The folder that holds `labs/` and `quizzes/`: `ECSLAB_CONTENT`, else a checkout's root, else the package's copy."""
+    if chosen := os.environ.get("ECSLAB_CONTENT"):
+        return Path(chosen).expanduser()
     checkout = PACKAGE.parent
     if (checkout / "labs").is_dir() and (checkout / "quizzes").is_dir():
         return checkout
