@@ -35,6 +35,15 @@ function liveRegion() {
   return el("div", { role: "status", "aria-live": "polite", class: "ecslab-status" });
 }
 
+// Fill `root` with new nodes around a live region that stays where it is:
+// one that leaves the page and returns is not read out.
+function lay(root, status, above, below = []) {
+  for (const old of [...root.children]) if (old !== status) old.remove();
+  if (!status.isConnected) root.append(status);
+  status.before(...above.filter(Boolean));
+  status.after(...below.filter(Boolean));
+}
+
 // Redraw `root` whenever Python sets `view`. Focus moves only in the view
 // where something was pressed, and only if it has not gone elsewhere since.
 function panel({ model, el: root }, draw) {

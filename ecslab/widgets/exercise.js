@@ -5,10 +5,8 @@ function render(context) {
   const root = context.el;
   root.classList.add("ecslab-panel", "ecslab-exercise");
   const status = liveRegion();
-  let asking = false; // whether Reset waits to be confirmed
 
   return panel(context, (view, send) => {
-    asking = false;
     const press = (doing, sentence) => () => {
       status.textContent = sentence;
       send({ do: doing });
@@ -22,10 +20,9 @@ function render(context) {
     const keep = button("Keep", () => confirm(false));
     const question = el("span", { class: "ecslab-confirm", hidden: true }, "Start this exercise over? ", sure, " ", keep);
     const confirm = (open) => {
-      asking = open;
       question.hidden = !open;
       reset.hidden = open;
-      (asking ? keep : reset).focus();
+      (open ? keep : reset).focus();
     };
 
     const hints = view.hints.map(({ kind, text }, place) =>
@@ -33,22 +30,17 @@ function render(context) {
     const verdict = view.verdict;
     const rows = verdict ? verdict.saw.map(sawRow) : [];
 
-    for (const old of [...root.children]) if (old !== status) old.remove();
-    if (!status.isConnected) root.append(status);
-    const nodes = [
+    lay(root, status, [
       el("header", {}, el("h3", { html: view.title }),
         el("span", { class: "ecslab-score" }, view.done ? el("span", { class: "ecslab-right" }, "✓ passed") : "not passed yet")),
       el("div", { class: "ecslab-stem", html: view.task }),
       hints.length ? el("ol", { class: "ecslab-list ecslab-hints" }, ...hints) : null,
       el("div", { class: "ecslab-actions" }, check, hint, el("span", { class: "ecslab-gap" }), reset, question),
-    ];
-    status.before(...nodes.filter(Boolean));
-    status.textContent = view.message || (verdict ? (verdict.passed ? "Passed." : "Not yet.") : "");
-    const after = [
+    ], [
       rows.length ? el("ul", { class: "ecslab-list" }, ...rows) : null,
       view.explanation ? el("div", { class: "ecslab-explanation", html: view.explanation }) : null,
-    ];
-    status.after(...after.filter(Boolean));
+    ]);
+    status.textContent = view.message || (verdict ? (verdict.passed ? "Passed." : "Not yet.") : "");
     const targets = { verdict: check, hint: hints.at(-1), message: check };
     return targets[view.focus];
   });

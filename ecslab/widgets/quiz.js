@@ -3,7 +3,7 @@
 
 const CONFIDENCE = [["", "not said"], ["guess", "a guess"], ["unsure", "not sure"], ["sure", "sure"]];
 const WORDS = { right: "right", missed: "the right answer", wrong: "wrong", left: "" };
-const PLACED = { right: "right", wrong: "misplaced" };
+const PLACED = { right: "right", wrong: "misplaced" }; // order
 const SIGNS = { right: "✓", missed: "✓", wrong: "✗", left: "" };
 
 // Each editor draws the way one type is answered and returns
@@ -30,7 +30,14 @@ function choiceEditor(kind) {
 }
 
 function numericEditor(step) {
-  const input = el("input", { type: "number", step: "any", class: "ecslab-number", "aria-label": step.instruction });
+  const input = el("input", {
+    type: "number", step: "any", class: "ecslab-number", "aria-label": step.instruction,
+    onkeydown: (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault(); // JupyterLab keeps Enter in a text field from sending its form
+      input.form.requestSubmit();
+    },
+  });
   return {
     nodes: [el("label", { class: "ecslab-line" }, input, " ", step.unit)],
     read: () => (input.value === "" ? undefined : input.value),
@@ -87,7 +94,7 @@ function documentEditor(step) {
 
 function feedback(step) {
   const result = step.result;
-  const words = step.type === "order" || step.type === "match" ? PLACED : WORDS;
+  const words = step.type === "order" ? PLACED : WORDS;
   const rows = result.lines.map((line) =>
     el("li", { class: `ecslab-feedback ecslab-${line.mark}` },
       el("span", { class: "ecslab-sign", "aria-hidden": "true" }, SIGNS[line.mark]),
@@ -98,7 +105,7 @@ function feedback(step) {
   );
   const { title, url, checked } = result.reference;
   return [
-    result.answer ? el("p", { html: `You answered: ${result.answer}` }) : null,
+    result.answer && !result.correct ? el("p", { html: `You answered: ${result.answer}` }) : null,
     el("ul", { class: "ecslab-list", "aria-label": "Every option with its reason" }, ...rows),
     result.explanation ? el("div", { class: "ecslab-explanation", html: result.explanation }) : null,
     el("p", { class: "ecslab-reference" },
@@ -164,7 +171,7 @@ function render(context) {
         el("div", { class: "ecslab-actions" }, check,
           el("label", { class: "ecslab-confidence" }, "How sure? ", confidence),
           el("span", { class: "ecslab-gap" }), previous, button(view.place + 1 < view.count ? "Skip" : "Result", go(view.place + 1))));
-      keepStatus(top, bar, stem(), form);
+      lay(root, status, [top, bar, stem(), form]);
       return view.focus === "message" ? form.querySelector("input, select, textarea, button") : heading;
     }
 
@@ -172,9 +179,9 @@ function render(context) {
       const last = view.place + 1 === view.count;
       const next = button(last ? "Result" : "Next", go(view.place + 1), { class: "ecslab-button ecslab-main" });
       const verdict = view.step.result.correct ? "Right." : "Wrong.";
-      keepStatus(top, bar, stem(), el("p", { class: `ecslab-verdict ecslab-${view.marks[view.place]}` }, verdict),
+      lay(root, status, [top, bar, stem(), el("p", { class: `ecslab-verdict ecslab-${view.marks[view.place]}` }, verdict),
         ...feedback(view.step),
-        el("div", { class: "ecslab-actions" }, next, el("span", { class: "ecslab-gap" }), previous));
+        el("div", { class: "ecslab-actions" }, next, el("span", { class: "ecslab-gap" }), previous)]);
       if (view.focus === "next") say(`${verdict} The reasons are shown above.`, false);
       return view.focus === "next" ? next : heading;
     }
@@ -184,19 +191,12 @@ function render(context) {
       const rows = view.marks.map((mark, place) =>
         el("li", { class: "ecslab-feedback" }, button(`Question ${place + 1}`, go(place)),
           el("span", { class: `ecslab-${mark}` }, { right: " ✓ right", wrong: " ✗ wrong", open: " not answered" }[mark])));
-      keepStatus(top, bar,
+      lay(root, status, [top, bar,
         el("p", { class: "ecslab-total" }, `${view.score}${open ? `, ${open} not answered` : ""}.`),
         el("ul", { class: "ecslab-list ecslab-columns" }, ...rows),
         el("div", { class: "ecslab-actions" },
           view.missed ? button("Try the missed ones again", () => send({ do: "again" }), { class: "ecslab-button ecslab-main" }) : null,
-          el("span", { class: "ecslab-gap" }), previous));
-    }
-
-    // The live region stays in the page, or its news would not be read out.
-    function keepStatus(...nodes) {
-      for (const old of [...root.children]) if (old !== status) old.remove();
-      if (!status.isConnected) root.append(status);
-      status.before(...nodes.filter(Boolean));
+          el("span", { class: "ecslab-gap" }), previous)]);
     }
   });
 }

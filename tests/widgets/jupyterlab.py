@@ -21,7 +21,7 @@ CHROMIUM_FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]
 START_SECONDS = 60
-PAGE_MS = 60_000
+PAGE_MS = 30_000
 
 
 @contextmanager
