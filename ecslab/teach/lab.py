@@ -19,7 +19,7 @@ from .exercise import Exercise, Verdict, judge, load_exercises
 from .mistakes import Mistake
 from .places import content_root
 from .progress import Progress, ProgressError
-from .quiz import Quiz, Step, steps_of
+from .quiz import Quiz, Step, open_quiz, steps_of
 from .scoring import score
 from .shown import as_text
 
@@ -154,11 +154,7 @@ class Lab:
         _show(lambda: _widget("quiz", "QuizWidget")(quiz, plain), plain)
 
     def sitting(self, topic: str, n: int | None = None, seed: Any = None) -> Quiz:
-        questions = self.bank.topic(topic)
-        if seed is None:
-            seed = self.store.get(f"sittings/{topic}", 0)
-            self.store.set(f"sittings/{topic}", seed + 1)
-        return Quiz(self.bank.title(topic), questions, self.store, seed=seed, n=n)
+        return open_quiz(topic, n=n, seed=seed, bank=self.bank, progress=self.store)
 
     def ask(self, question_id: str, seed: Any = 0) -> None:
         """Print one question, or one part of a scenario; `lab.answer` with the same seed answers it."""

@@ -83,8 +83,12 @@ def learner(source: Path) -> Any:
 
 
 def solution(source: Path) -> Any:
-    """The solved notebook, not executed."""
-    return _notebook(source, keep_solution=True)
+    """The solved notebook, not executed. It lies one folder deeper than the learner's, and its pictures do not."""
+    notebook = _notebook(source, keep_solution=True)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = cell.source.replace("](images/", "](../images/")
+    return notebook
 
 
 def code_cells(source: Path) -> list[tuple[int, str | None, list[str], str]]:

@@ -9,6 +9,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any, Sequence
 
+from .bank import Bank, load_bank
 from .progress import Progress
 from .question import Body, Question
 from .scoring import Result, score
@@ -23,6 +24,18 @@ class Step:
     body: Body
     shown: Shown
     background: str = ""
+
+
+def open_quiz(
+    topic: str, *, n: int | None = None, seed: Any = None, bank: Bank | None = None, progress: Progress | None = None
+) -> "Quiz":
+    """A sitting of a topic's active questions, or of `n` of them. Without a seed every sitting is shuffled anew."""
+    bank, progress = bank or load_bank(), progress or Progress()
+    questions = bank.topic(topic)
+    if seed is None:
+        seed = progress.get(f"sittings/{topic}", 0)
+        progress.set(f"sittings/{topic}", seed + 1)
+    return Quiz(bank.title(topic), questions, progress, seed=seed, n=n)
 
 
 def steps_of(question: Question, seed: Any) -> tuple[Step, ...]:

@@ -1,4 +1,4 @@
-"""A quiz in a terminal: one question after the other, answers typed, reasons at once."""
+"""A quiz in a terminal, `sit(open_quiz("services"))`: answers typed, reasons at once."""
 from __future__ import annotations
 
 from typing import Callable

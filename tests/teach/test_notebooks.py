@@ -9,7 +9,7 @@ from ecslab.teach.notebooks import NotebookError, build, learner, solution, spli
 SOURCE = '''# %% [markdown]
 # # Counting
 #
-# A lesson.
+# A lesson. ![A sum](images/sum.svg)
 
 # %%
 import os
@@ -54,6 +54,11 @@ def test_the_learner_gets_a_placeholder_in_place_of_the_solution(root):
 def test_the_solved_notebook_keeps_the_solution_without_its_markers(root):
     code = solution(source(root)).cells[3].source
     assert code == "for number in (1, 2):\n    total += number\n    pass\nprint(total)"
+
+
+def test_pictures_are_found_from_both_notebooks(root):
+    assert "](images/sum.svg)" in learner(source(root)).cells[0].source
+    assert "](../images/sum.svg)" in solution(source(root)).cells[0].source
 
 
 def test_building_writes_both_and_runs_the_solved_one(root):
