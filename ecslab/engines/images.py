@@ -1,0 +1,186 @@
+"""The lab's own images, made on this machine the first time they are needed.
+
+`ecslab/app:1.0` and `:2.0` (the lab app) and `ecslab/pause:1` (the container
+that holds a task's network) are a few megabytes each: the public `busybox`
+image with one script in it. Where that image is not here and cannot be pulled,
+the statically linked `busybox` program of this machine takes its place.
+"""
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+import struct
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable, Mapping
+
+if TYPE_CHECKING:
+    import docker
+
+PUBLIC_BASE = "busybox:1.37"
+OFFLINE_BASE = "ecslab/base:1"
+PAUSE = "ecslab/pause:1"
+SOURCE_LABEL = "ecslab.source"  # what the image was made from; another value means: make it again
+
+Progress = Callable[[str], None]
+
+
+class ImagesUnavailable(RuntimeError):
+    """The lab's images cannot be made here; the text says what would help."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An image: instructions that follow FROM, and the files they copy."""
+
+    tag: str
+    instructions: str
+    files: Mapping[str, bytes]
+
+    @property
+    def source(self) -> str:
+        content = repr((self.instructions, sorted(self.files.items())))
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def recipes() -> list[Recipe]:
+    script = Path(__file__).parent.parent.joinpath("app", "app").read_bytes()
+    serve = 'COPY app version /\nENTRYPOINT ["/app"]\nEXPOSE 80\n'
+    apps = [
+        Recipe(f"ecslab/app:{version}", serve, {"app": script, "version": f"{version}\n".encode()})
+        for version in ("1.0", "2.0")
+    ]
+    return [*apps, Recipe(PAUSE, 'CMD ["sleep", "2147483647"]\n', {})]
+
+
+def ensure_app_images(client: "docker.APIClient", progress: Progress | None = None) -> None:
+    """Make the images that are missing or out of date. Raises ImagesUnavailable when that is impossible."""
+    missing = [recipe for recipe in recipes() if not _is_current(client, recipe)]
+    if not missing:
+        return
+    say = progress or (lambda text: None)
+    base = _base(client, say)
+    for recipe in missing:
+        say(f"making {recipe.tag}")
+        _build(client, recipe, base)
+
+
+def _is_current(client: "docker.APIClient", recipe: Recipe) -> bool:
+    image = find(client, recipe.tag)
+    return image is not None and (image["Config"].get("Labels") or {}).get(SOURCE_LABEL) == recipe.source
+
+
+def find(client: "docker.APIClient", image: str) -> dict | None:
+    """What Docker knows of an image on this machine; None when it is not here."""
+    import docker
+
+    try:
+        return client.inspect_image(image)
+    except docker.errors.NotFound:
+        return None
+
+
+def _base(client: "docker.APIClient", say: Progress) -> str:
+    for name in (PUBLIC_BASE, OFFLINE_BASE):
+        if find(client, name) is not None:
+            return name
+    say(f"pulling {PUBLIC_BASE}")
+    why = pull(client, PUBLIC_BASE)
+    if why is None:
+        return PUBLIC_BASE
+    program = _static_busybox()
+    if program is None:
+        raise ImagesUnavailable(
+            f"The lab's images cannot be made: {PUBLIC_BASE} could not be pulled ({why}), and this machine has no "
+            "statically linked busybox.\nGo online once (`docker pull busybox:1.37`), or install one "
+            "(on Debian and Ubuntu: `apt install busybox-static`)."
+        )
+    say(f"making {OFFLINE_BASE} from {program}")
+    client.import_image_from_data(_root_file_system(program), repository="ecslab/base", tag="1")
+    return OFFLINE_BASE
+
+
+def pull(client: "docker.APIClient", image: str, cancelled: Callable[[], bool] = lambda: False) -> str | None:
+    """Pull an image. None when it is here now, else why not, in the daemon's words."""
+    import docker
+
+    repository, tag = docker.utils.parse_repository_tag(image)
+    try:
+        for line in client.pull(repository, tag=tag or "latest", stream=True, decode=True):
+            if "error" in line:
+                return line["error"]
+            if cancelled():
+                return "the task was stopped"
+    except docker.errors.APIError as error:
+        return str(error.explanation)
+    return None
+
+
+def _build(client: "docker.APIClient", recipe: Recipe, base: str) -> None:
+    dockerfile = f'FROM {base}\n{recipe.instructions}LABEL {SOURCE_LABEL}="{recipe.source}"\n'
+    context = _tar({"Dockerfile": dockerfile.encode(), **recipe.files})
+    lines = client.build(fileobj=io.BytesIO(context), custom_context=True, tag=recipe.tag, rm=True, decode=True)
+    for line in lines:
+        if "error" in line:
+            raise ImagesUnavailable(f"{recipe.tag} could not be built: {line['error']}")
+
+
+def _tar(files: Mapping[str, bytes], links: Mapping[str, str] = {}, folders: Mapping[str, int] = {}) -> bytes:
+    """A tar archive: executable files, symbolic links and folders with their modes."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, mode in folders.items():
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode = tarfile.DIRTYPE, mode
+            archive.addfile(entry)
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o755
+            archive.addfile(entry, io.BytesIO(content))
+        for name, target in links.items():
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = tarfile.SYMTYPE, target
+            archive.addfile(entry)
+    return buffer.getvalue()
+
+
+# Without the network ----------------------------------------------------------
+
+
+def _static_busybox() -> Path | None:
+    found = shutil.which("busybox") or "/bin/busybox"
+    return Path(found) if _is_static_program(Path(found)) else None
+
+
+def _is_static_program(path: Path) -> bool:
+    """A Linux program (64-bit ELF) that asks for no dynamic loader: no program header of type PT_INTERP."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return False
+    if content[:6] != b"\x7fELF\x02\x01":
+        return False
+    (offset,) = struct.unpack_from("<Q", content, 32)
+    size, count = struct.unpack_from("<HH", content, 54)
+    kinds = {struct.unpack_from("<I", content, offset + i * size)[0] for i in range(count)}
+    return 3 not in kinds
+
+
+def _root_file_system(program: Path) -> bytes:
+    applets = subprocess.run([program, "--list"], capture_output=True, text=True, timeout=10, check=True).stdout.split()
+    accounts = {
+        "etc/passwd": b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+        "etc/group": b"root:x:0:\nnogroup:x:65534:\n",
+    }
+    return _tar(
+        {"bin/busybox": program.read_bytes(), **accounts},
+        links={f"bin/{applet}": "busybox" for applet in applets if applet != "busybox"},
+        folders={"bin": 0o755, "etc": 0o755, "root": 0o700, "tmp": 0o1777},
+    )
+
+
+# docker.py's present names for these; they go when it is brought over.
+ensure, ImageError = ensure_app_images, ImagesUnavailable
