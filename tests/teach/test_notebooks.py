@@ -1,10 +1,14 @@
 """One source gives two notebooks, the same on every run, and stale ones are told."""
 import json
+import subprocess
+import sys
 
 import nbformat
 import pytest
 
 from ecslab.teach.notebooks import NotebookError, build, learner, solution, split_solution
+
+from .samples import bank_folder
 
 SOURCE = '''# %% [markdown]
 # # Counting
@@ -118,3 +122,38 @@ def test_a_cell_that_fails_is_told_with_its_error(root):
 def test_unbalanced_markers_are_refused(code):
     with pytest.raises(ValueError):
         split_solution(code, keep=True)
+
+
+WIDGETS = '''# %%
+from ecslab.teach import Lab, Progress
+
+lab = Lab("90-sums", None, store=Progress(":memory:"))
+lab.quiz("sample", n=3)
+
+# %%
+lab.ask("sample.numeric")
+lab.answer("sample.numeric", 4)
+'''
+
+
+def nbval(notebook, root):
+    from ecslab.teach.notebooks import environment
+
+    command = [sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider", notebook.name]
+    env = environment(root / "home", root)
+    return subprocess.run(command, cwd=notebook.parent, env=env, capture_output=True, text=True, timeout=120)
+
+
+def test_a_solved_notebook_with_widgets_holds_under_strict_nbval_and_a_changed_output_does_not(root):
+    (root / "quizzes").mkdir()
+    bank_folder(root / "quizzes")
+    source(root).write_text(WIDGETS)
+    build(root=root)
+    solved = root / "labs" / "solved" / "90-sums.ipynb"
+    text = solved.read_text()
+    assert "Quiz: Sample, 3 questions." in text and "model_id" not in text
+    good = nbval(solved, root)
+    assert "2 passed" in good.stdout, good.stdout
+    solved.write_text(text.replace("That would be `minimumHealthyPercent` 100.", "That would be something else."))
+    changed = nbval(solved, root)
+    assert "1 failed, 1 passed" in changed.stdout, changed.stdout
