@@ -54,14 +54,10 @@ def sources_of(labs: Path) -> list[Path]:
 
 
 def _write(labs: Path, source: Path) -> Iterator[str]:
+    yield _save(labs / f"{source.stem}.ipynb", learner(source))
     solved = labs / "solved" / f"{source.stem}.ipynb"
     solved.parent.mkdir(exist_ok=True)
-    for target, notebook in (
-        (labs / f"{source.stem}.ipynb", learner(source)),
-        (solved, executed(solution(source), source.stem, solved.parent, labs.parent)),
-    ):
-        target.write_text(_as_json(notebook), encoding="utf-8")
-        yield str(target)
+    yield _save(solved, executed(solution(source), source.stem, solved.parent, labs.parent))
 
 
 def _stale(labs: Path, source: Path) -> Iterator[str]:
@@ -187,7 +183,7 @@ def executed(notebook: Any, name: str, folder: Path, root: Path | None = None) -
     )
     with tempfile.TemporaryDirectory(prefix="ecslab-") as home:
         try:
-            client.execute(env=environment(home, root))
+            client.execute(env=environment(home, root), extra_arguments=["--log-level=ERROR"])
         except (CellExecutionError, CellTimeoutError) as error:
             raise NotebookError(f"{name}: {error}") from None
     for cell in notebook.cells:
@@ -211,7 +207,8 @@ def _read(path: Path) -> Any:
     return nbformat.read(path, as_version=4)
 
 
-def _as_json(notebook: Any) -> str:
+def _save(path: Path, notebook: Any) -> str:
     import nbformat
 
-    return nbformat.writes(notebook).rstrip("\n") + "\n"
+    path.write_text(nbformat.writes(notebook).rstrip("\n") + "\n", encoding="utf-8")
+    return str(path)
