@@ -183,7 +183,7 @@ def executed(notebook: Any, name: str, folder: Path, root: Path | None = None) -
     )
     with tempfile.TemporaryDirectory(prefix="ecslab-") as home:
         try:
-            client.execute(env=environment(home, root), extra_arguments=["--log-level=ERROR"])
+            client.execute(env=environment(home, root))
         except (CellExecutionError, CellTimeoutError) as error:
             raise NotebookError(f"{name}: {error}") from None
     for cell in notebook.cells:
