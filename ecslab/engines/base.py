@@ -161,6 +161,12 @@ class Engine(Protocol):
     def stop(self, task_id: str, container: str, timeout: float) -> None: ...
     def remove(self, task_id: str) -> None: ...
 
+    def kill(self, task_id: str, container: str) -> None:
+        """End a container at once, as a crash would: exit code 137."""
+
+    def free_cidr(self, candidates: list[str]) -> str:
+        """The first of these address ranges that is free for a VPC on this machine."""
+
     def logs(self, task_id: str, container: str, tail: int = 100) -> list[str]:
         """The last lines the container printed, oldest first. Kept after it stopped, until the region closes."""
 

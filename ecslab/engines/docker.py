@@ -177,8 +177,7 @@ class DockerEngine:
         else:
             self._pool.submit(self._remove, task)
 
-    def kill(self, task_id: str, container: str, exit_code: int = 137) -> None:
-        """`docker kill`: the container is gone at once."""
+    def kill(self, task_id: str, container: str) -> None:
         self._api.kill(self._tasks[task_id].ids[container])
 
     def logs(self, task_id: str, container: str, tail: int = 100) -> list[str]:
@@ -286,11 +285,11 @@ class DockerEngine:
             self._observe(TaskFailed(spec.task_id, reason=_network_trouble(spec.network, error)))
             return False
         api = self._api
-        ports = {} if sys.platform == "linux" else {(port, "tcp"): ("127.0.0.1", None) for port in _ports(spec)}
+        ports = {} if sys.platform == "linux" else {f"{port}/tcp": ("127.0.0.1", None) for port in _ports(spec)}
         created = api.create_container(
             images.PAUSE,
             labels={**self._labels(spec), "com.amazonaws.ecs.container-name": "~internal~ecs~pause"},
-            ports=list(ports) or None,
+            ports=[tuple(port.split("/")) for port in ports] or None,
             host_config=api.create_host_config(port_bindings=ports or None, network_mode=network, cap_drop=["ALL"], cap_add=["KILL"]),
             networking_config=api.create_networking_config(
                 {network: api.create_endpoint_config(ipv4_address=spec.network.private_ip, aliases=None)}

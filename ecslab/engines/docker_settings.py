@@ -69,7 +69,7 @@ def container_settings(
         "hostname": definition.get("hostname") if own_network else None,
         "stdin_open": bool(definition.get("interactive")),
         "tty": bool(definition.get("pseudoTerminal")),
-        "ports": list(ports) or None,
+        "ports": [tuple(port.split("/")) for port in ports] or None,
         "healthcheck": _health_check(definition, speed, minimum_check),
     }
     host = {
@@ -154,9 +154,9 @@ def _ports(definition: Mapping) -> dict:
         protocol = mapping.get("protocol", "tcp")
         if "containerPortRange" in mapping:
             first, last = map(int, mapping["containerPortRange"].split("-"))
-            bindings.update({(port, protocol): ("127.0.0.1", None) for port in range(first, last + 1)})
+            bindings.update({f"{port}/{protocol}": ("127.0.0.1", None) for port in range(first, last + 1)})
         else:
-            bindings[mapping["containerPort"], protocol] = ("127.0.0.1", mapping.get("hostPort") or None)
+            bindings[f"{mapping['containerPort']}/{protocol}"] = ("127.0.0.1", mapping.get("hostPort") or None)
     return bindings
 
 

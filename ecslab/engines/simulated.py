@@ -100,6 +100,14 @@ class SimulatedEngine:
         task = self._tasks.get(task_id)
         self._after(REMOVE if task else 0.0, lambda: self._removed(task_id, task))
 
+    def kill(self, task_id: str, container: str) -> None:
+        task = self._tasks[task_id]
+        run = task.containers[container].run
+        self._after(0.0, lambda: self._exit(task, container, run, 137))
+
+    def free_cidr(self, candidates: list[str]) -> str:
+        return candidates[0]
+
     def logs(self, task_id: str, container: str, tail: int = 100) -> list[str]:
         task = self._tasks.get(task_id)
         return list(task.containers[container].lines[-tail:]) if task else []
@@ -123,12 +131,6 @@ class SimulatedEngine:
     def close(self) -> None:
         self._events.clear()
         self._tasks.clear()
-
-    def kill(self, task_id: str, container: str, exit_code: int = 137) -> None:
-        """What `docker kill` does: the container is gone at once."""
-        task = self._tasks[task_id]
-        run = task.containers[container].run
-        self._after(0.0, lambda: self._exit(task, container, run, exit_code))
 
     # What happens ----------------------------------------------------------
 

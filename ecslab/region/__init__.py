@@ -96,11 +96,10 @@ class Region:
         self.settings: dict[str, str] = {}
         self.capacity_providers: dict[str, dict] = {name: {"name": name} for name in ("FARGATE", "FARGATE_SPOT")}
 
-        kind, why = _choose(engine)
-        self._fresh_moto(kind == "docker")
-        self.vpc = Vpc(region_name)
+        kind, self.engine_reason = choose_engine(engine)
         self.engine = self._make_engine(kind, speed, lab_folder)
-        self.engine_reason = why
+        self._fresh_moto()
+        self.vpc = Vpc(region_name, self.engine)
         from .services import ServiceController
         from .tasks import TaskController
 
@@ -148,18 +147,36 @@ class Region:
         """Launch an EC2 instance whose agent joins the cluster. The container instance's ARN comes back."""
         from . import placing
 
+        found = self.clusters.get(cluster)
+        if found is None:
+            raise ValueError(f"There is no cluster {cluster!r}. Create it first: ecs.create_cluster(clusterName={cluster!r}).")
+        subnet = next((s for s in self.vpc.default_subnets() if zone in (None, self.vpc.zone(s))), None)
+        if subnet is None:
+            raise ValueError(f"There is no Availability Zone {zone!r} in {self.name}.")
+        launched = self.client("ec2").run_instances(
+            ImageId=placing.ECS_IMAGE,
+            InstanceType=instance_type,
+            MinCount=1,
+            MaxCount=1,
+            SubnetId=subnet,
+            PrivateIpAddress=self.vpc.free_address(subnet),
+        )
+        instance_id = launched["Instances"][0]["InstanceId"]
         with self.lock:
-            found = self.clusters.get(cluster)
-            if found is None:
-                raise ValueError(f"There is no cluster {cluster!r}. Create it first: ecs.create_cluster(clusterName={cluster!r}).")
-            subnets = self.vpc.default_subnets()
-            subnet = next((s for s in subnets if zone is None or self.vpc.zone(s) == zone), None)
-            if subnet is None:
-                raise ValueError(f"There is no Availability Zone {zone!r} in {self.name}.")
-            ec2_id, network = self.vpc.launch_instance(subnet, instance_type)
-            instance = placing.register(self, found, ec2_id, instance_type, self.vpc.zone(subnet), network=network)
+            network = self.vpc.network_of(instance_id)
+            instance = placing.register(self, found, instance_id, instance_type, self.vpc.zone(subnet), network=network)
             self._changed()
             return instance.arn
+
+    def kill(self, task: str, container: str | None = None) -> None:
+        """Kill a container of a running task behind ECS's back, as `docker kill` or a crash would (exit code 137)."""
+        with self.lock:
+            found = self._task(task)
+            name = container or next(iter(found.containers))
+            if found.containers[name].status != "RUNNING":
+                raise ValueError(f"Container {name} of task {found.id} is not running.")
+            self.engine.kill(found.id, name)
+            self._changed()
 
     def history(self, task: str) -> list[str]:
         """Every lastStatus a task has had, in order."""
@@ -173,7 +190,8 @@ class Region:
         for facts in found.facts.values():
             for binding in facts.get("networkBindings", ()):
                 if binding["containerPort"] == port:
-                    return f"http://127.0.0.1:{binding['hostPort']}"
+                    shared = found.network_mode == "host" and found.instance.engine.network
+                    return f"http://{shared.private_ip if shared else '127.0.0.1'}:{binding['hostPort']}"
         if port in found.published:
             return f"http://127.0.0.1:{found.published[port]}"
         if found.network:
@@ -358,7 +376,7 @@ class Region:
 
     # Starting ---------------------------------------------------------------
 
-    def _fresh_moto(self, docker: bool) -> None:
+    def _fresh_moto(self) -> None:
         """Forget what an earlier region left in moto; seed its ids."""
         from moto.core.base_backend import BackendDict
         from moto.core.model_instances import reset_model_data
@@ -387,8 +405,8 @@ class Region:
         return SimulatedEngine(self.observe, self.clock.now())
 
 
-def _choose(engine: str) -> tuple[str, str]:
-    """("docker" | "simulated", why)."""
+def choose_engine(engine: str) -> tuple[str, str]:
+    """("docker" | "simulated", why). RuntimeError when Docker is asked for and does not answer."""
     if engine == "auto":
         engine = os.environ.get("ECSLAB_ENGINE", "auto")
     if engine not in ("auto", "docker", "simulated"):

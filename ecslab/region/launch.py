@@ -11,29 +11,17 @@ from typing import TYPE_CHECKING, Sequence
 from ..engines.base import TaskSpec
 from ..rules import lifecycle
 from ..rules import task_definition as definitions
+from ..rules.capacity_providers import capacity_provider_strategy, split
 from ..rules.errors import EcsError, invalid
 from .model import Cluster, ContainerInstance, Deployment, Service, Task, TaskDefinition, without_none
 
 if TYPE_CHECKING:
     from . import Region
 
-FARGATE_PROVIDERS = ("FARGATE", "FARGATE_SPOT")
 PLATFORM_VERSIONS = ("LATEST", "1.4.0", "1.3.0")
 CURRENT_PLATFORM = "1.4.0"
 
-NOT_ASSOCIATED = (
-    "The specified capacity provider strategy cannot contain a capacity provider that is not associated with the cluster. "
-    "Associate the capacity provider with the cluster and try again."
-)
 BOTH = "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again."
-SEVERAL_BASES = (
-    "The specified capacity provider strategy contains multiple capacity providers with a base value defined. "
-    "Remove the base value from all but one and try again."
-)
-NO_WEIGHT = (
-    "There are no capacity providers in the capacity provider strategy with a weight value greater than zero. "
-    "Specify a weight value greater than zero and try again."
-)
 
 
 def configuration(region: "Region", cluster: Cluster, request: dict, task_definition: TaskDefinition) -> dict:
@@ -45,7 +33,7 @@ def configuration(region: "Region", cluster: Cluster, request: dict, task_defini
     if not strategy and not launch_type:
         strategy = cluster.default_capacity_provider_strategy or None
     if strategy:
-        _check_strategy(cluster, strategy)
+        capacity_provider_strategy(strategy, cluster.capacity_providers)
         launch_type = "FARGATE"
     launch_type = launch_type or "EC2"
     _check_compatibility(task_definition, launch_type)
@@ -77,16 +65,6 @@ def _check_compatibility(task_definition: TaskDefinition, launch_type: str) -> N
         raise invalid(f"Task definition does not support launch_type {launch_type}.")
 
 
-def _check_strategy(cluster: Cluster, strategy: Sequence[dict]) -> None:
-    for item in strategy:
-        if item["capacityProvider"] not in cluster.capacity_providers:
-            raise invalid(NOT_ASSOCIATED)
-    if sum(bool(item.get("base")) for item in strategy) > 1:
-        raise invalid(SEVERAL_BASES)
-    if not any(item.get("weight") for item in strategy):
-        raise invalid(NO_WEIGHT)
-
-
 def _platform(version: str | None, launch_type: str) -> str | None:
     if launch_type != "FARGATE":
         if version:
@@ -102,10 +80,7 @@ def providers(region: "Region", config: dict, count: int, existing: dict[str, in
     strategy = config.get("capacityProviderStrategy")
     if not strategy:
         return [None] * count
-    from ..rules import placement
-
-    split = placement.split(strategy, count, existing)
-    return [name for name, tasks in split.items() for _ in range(tasks)]
+    return [name for name, tasks in split(strategy, count, existing).items() for _ in range(tasks)]
 
 
 def new_task(

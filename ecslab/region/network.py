@@ -9,17 +9,20 @@ import ipaddress
 
 from moto.ec2.models import ec2_backends
 
-from ..engines.base import Network
+from ..engines.base import Engine, Network
 from ..rules.errors import EcsError, invalid
 from .identifiers import ACCOUNT
 
+# Where the default VPC may lie. AWS uses the first; the others are for a machine on which that range is taken.
+DEFAULT_VPC_RANGES = ["172.31.0.0/16", *(f"10.{number}.0.0/16" for number in range(200, 232))]
 MAX_SUBNETS = 16
 MAX_SECURITY_GROUPS = 5
 
 
 class Vpc:
-    def __init__(self, region_name: str):
+    def __init__(self, region_name: str, engine: Engine):
         self._region_name = region_name
+        _move_default_vpc(self._ec2, engine.free_cidr(DEFAULT_VPC_RANGES))
         self._taken: dict[str, set[str]] = {}  # subnet -> addresses in use
         self._next: dict[str, int] = {}
 
@@ -88,13 +91,15 @@ class Vpc:
             eni.status = "available"
             self._ec2.delete_network_interface(network.eni_id)
 
-    def launch_instance(self, subnet_id: str, instance_type: str) -> tuple[str, Network]:
-        """An EC2 instance in that subnet: (its id, its network)."""
-        reservation = self._ec2.run_instances("ami-ecslab", 1, None, [], instance_type=instance_type, subnet_id=subnet_id)
-        instance = reservation.instances[0]
+    def free_address(self, subnet_id: str) -> str:
+        return self._free_address(self._subnet(subnet_id))
+
+    def network_of(self, instance_id: str) -> Network:
+        """Where an EC2 instance is."""
+        instance = self._ec2.get_instance(instance_id)
         eni = next(iter(instance.nics.values()))
-        vpc = self._ec2.get_vpc(self._subnet(subnet_id).vpc_id)
-        return instance.id, Network(vpc.id, vpc.cidr_block, subnet_id, eni.id, eni.private_ip_address, eni.mac_address)
+        vpc = self._ec2.get_vpc(eni.subnet.vpc_id)
+        return Network(vpc.id, vpc.cidr_block, eni.subnet.id, eni.id, eni.private_ip_address, eni.mac_address)
 
     def default_subnets(self) -> list[str]:
         """One subnet per Availability Zone of the default VPC."""
@@ -134,3 +139,17 @@ class Vpc:
             f"Error retrieving security group information for [{group_id}]: The security group '{group_id}' does not exist "
             "(ErrorCode: InvalidGroup.NotFound)"
         )
+
+
+def _move_default_vpc(ec2, cidr: str) -> None:
+    """Make the default VPC lie at `cidr`. moto always puts it at the first of the ranges."""
+    if ec2.default_vpc.cidr_block == cidr:
+        return
+    old = ec2.default_vpc
+    for zone in ec2.subnets.values():
+        for subnet_id in [s.id for s in zone.values() if s.vpc_id == old.id]:
+            del zone[subnet_id]
+    del ec2.vpcs[old.id]
+    ec2.default_vpc = ec2.create_vpc(cidr, is_default=True)
+    for zone in ec2.describe_availability_zones():
+        ec2.create_default_subnet(zone.name)

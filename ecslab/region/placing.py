@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from . import Region
 
 AGENT_VERSION = "1.97.0"
+ECS_IMAGE = "ami-12c6146b"  # an image that moto has
 DEFAULT_TYPE = "m5.large"
-# vCPU, memory an instance registers in MiB (a little below nominal), ENI limit.
+# vCPU, memory an instance registers in MiB (a little below nominal), ENI limit. Other types count as the default one.
 INSTANCE_TYPES = {
     "t3.micro": (2, 904, 2),
     "t3.small": (2, 1896, 3),
@@ -36,7 +37,7 @@ INSTANCE_TYPES = {
 @dataclass(frozen=True)
 class Placed:
     instances: list[ContainerInstance]
-    failures: list[dict]
+    failures: list[placement.Failure]
 
 
 def register(
@@ -67,7 +68,7 @@ def register(
         engine=Instance(instance_id, network),
         eni_limit=enis,
         attributes={
-            "ecs.ami-id": "ami-ecslab",
+            "ecs.ami-id": ECS_IMAGE,
             "ecs.availability-zone": zone,
             "ecs.cpu-architecture": "x86_64",
             "ecs.instance-type": instance_type,
@@ -89,15 +90,16 @@ def remaining(instance: ContainerInstance) -> tuple[int, int]:
     return instance.cpu - sum(t.cpu for t in tasks), instance.memory - sum(t.memory for t in tasks)
 
 
-def ports_in_use(instance: ContainerInstance) -> frozenset[int]:
-    return frozenset(p for t in instance.tasks() for p in host_ports(t.definition))
+def ports_in_use(instance: ContainerInstance, protocol: str = "tcp") -> frozenset[int]:
+    return frozenset(port for t in instance.tasks() for port, used in host_ports(t.definition) if used == protocol)
 
 
-def host_ports(definition: dict) -> tuple[int, ...]:
-    """The host ports a task needs for itself; dynamic ones do not count."""
+def host_ports(definition: dict) -> tuple[tuple[int, str], ...]:
+    """(port, protocol) of the host ports a task needs for itself; dynamic ones do not count."""
     if definition.get("networkMode") not in ("bridge", "host", None):
         return ()
-    return tuple(m["hostPort"] for c in definition["containerDefinitions"] for m in c.get("portMappings", ()) if m.get("hostPort"))
+    mappings = [m for c in definition["containerDefinitions"] for m in c.get("portMappings", ()) if m.get("hostPort")]
+    return tuple((m["hostPort"], m.get("protocol", "tcp")) for m in mappings)
 
 
 def place(
@@ -122,22 +124,18 @@ def place(
         count=count,
         rng=region.random,
     )
-    failures = []
-    for arn, reason, detail in result.failures:
-        failures.append({"arn": arn, "reason": reason, **({"detail": detail} if detail else {})})
-    return Placed([cluster.instances[i] for i in result.chosen], failures)
+    return Placed([cluster.instances[i] for i in result.chosen], result.failures)
 
 
 def refusal(instance: ContainerInstance, definition: dict) -> str | None:
     """Why this instance cannot take the task, or None (StartTask names its instance)."""
-    result = placement.place(_request(definition, "", ()), [_view(instance)], strategy=(), constraints=(), count=1, rng=None)
-    return None if result.chosen else result.failures[0][1]
+    return placement.unfit(_request(definition, "", ()), _view(instance))
 
 
 def matching(instances: Sequence[ContainerInstance], expression: str) -> list[ContainerInstance]:
     """The instances a cluster query language expression selects."""
-    test = placement.parse(expression)
-    return [i for i in instances if placement.matches(test, _view(i))]
+    query = placement.parse(expression)
+    return [i for i in instances if placement.matches(query, _view(i))]
 
 
 def _request(definition: dict, group: str, constraints: Sequence[dict]) -> placement.TaskRequest:
@@ -174,6 +172,7 @@ def _view(instance: ContainerInstance) -> placement.InstanceView:
         remaining_cpu=cpu,
         remaining_memory=memory,
         used_tcp_ports=instance.ports | ports_in_use(instance),
+        used_udp_ports=ports_in_use(instance, "udp"),
         eni_slots=instance.eni_limit - 1 - sum(t.network_mode == "awsvpc" for t in tasks),
         tasks_by_group=groups,
         running_tasks=sum(t.last_status == "RUNNING" for t in tasks),

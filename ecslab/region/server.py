@@ -48,6 +48,7 @@ class EcsResponse(EC2ContainerServiceResponse):
     """moto's view of one ECS request, answered by our region."""
 
     current: "Region | None" = None
+    RESPONSE_KEY_PATH_TO_TRANSFORMER: dict = {}  # our answers have botocore's shapes already
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,14 +59,14 @@ class EcsResponse(EC2ContainerServiceResponse):
 
     def call_action(self):
         try:
-            result = ActionResult(self._answer())
+            return self.serialized(ActionResult(self._answer()))
         except EcsError as error:
-            result = ActionResult(_serialisable(error))
+            trouble = error
         except Exception as error:
             log.exception("ECS operation %s", self._get_action())
             message = f"{self._get_action()} failed inside the region: {type(error).__name__}: {error}"
-            result = ActionResult(_serialisable(EcsError("ClientException", message)))
-        return self.serialized(result)
+            trouble = EcsError("ClientException", message)
+        return self.serialized(ActionResult(_serialisable(trouble)))
 
     def _answer(self) -> dict:
         region = EcsResponse.current

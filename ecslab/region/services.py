@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from ..rules import health, lifecycle, rollout
+from ..rules import health, lifecycle, placement, rollout
 from . import launch, placing
 from .model import Deployment, Service, Task, TaskDefinition
 
@@ -18,18 +18,6 @@ if TYPE_CHECKING:
 EVENT_REPEAT = 6 * 3600.0  # an identical event is not repeated within six hours
 TASKS_PER_EVENT = 10
 PLACEMENT_RETRY = 15.0
-NO_INSTANCES = (
-    "was unable to place a task because no container instance met all of its requirements. "
-    "Reason: No Container Instances were found in your cluster."
-)
-CLOSEST = "was unable to place a task because no container instance met all of its requirements. The closest matching (container-instance {id}) {why}."
-WHY_NOT = {
-    "RESOURCE:CPU": "has insufficient CPU units available",
-    "RESOURCE:MEMORY": "has insufficient memory available",
-    "RESOURCE:PORTS": "is already using a port required by your task",
-    "ATTRIBUTE": "is missing an attribute required by your task",
-    "AGENT": 'encountered error "AGENT"',
-}
 
 
 # What operations and other controllers call ---------------------------------
@@ -266,13 +254,8 @@ class ServiceController:
             constraints=service.settings.get("placementConstraints") or (),
             strategy=service.settings.get("placementStrategy") or (),
         )
-        if placed is None:
-            say(region, service, NO_INSTANCES)
-        elif len(placed.instances) < count and placed.failures:
-            failure = placed.failures[0]
-            why = WHY_NOT.get(failure["reason"], f'encountered error "{failure["reason"]}"')
-            say(region, service, CLOSEST.format(id=failure["arn"].rpartition("/")[2], why=why))
         if placed is None or len(placed.instances) < count:
+            say(region, service, placement.placement_event(placed.failures if placed else ()))
             region.wake_at(region.clock.now() + PLACEMENT_RETRY, service)
         return placed.instances if placed else []
 

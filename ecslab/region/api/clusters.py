@@ -5,6 +5,7 @@ UpdateCluster, UpdateClusterSettings, DeleteCluster.
 """
 from __future__ import annotations
 
+from ...rules.capacity_providers import capacity_provider_strategy
 from ...rules.errors import EcsError, client, invalid
 from .. import identifiers
 from ..model import Cluster, without_none
@@ -135,12 +136,8 @@ def _check_strategy(region, request) -> None:
     for provider in providers:
         if provider not in region.capacity_providers:
             raise client("The specified capacity provider was not found. Specify a valid name or ARN and try again.")
-    for item in request.get("defaultCapacityProviderStrategy") or []:
-        if item["capacityProvider"] not in providers:
-            raise invalid(
-                "The specified capacity provider strategy cannot contain a capacity provider that is not associated with "
-                "the cluster. Associate the capacity provider with the cluster and try again."
-            )
+    if request.get("defaultCapacityProviderStrategy"):
+        capacity_provider_strategy(request["defaultCapacityProviderStrategy"], providers)
 
 
 def _describe(region, cluster: Cluster, tags=False, settings=False, statistics=False, configuration=False, attachments=False):

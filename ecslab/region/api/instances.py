@@ -106,12 +106,12 @@ def describe(region, instance, tags: bool = False) -> dict:
     free = placing.remaining(instance)
     used_ports = [str(p) for p in sorted(instance.ports | placing.ports_in_use(instance))]
 
-    def resources(cpu: int, memory: int, ports: list[str]) -> list[dict]:
+    def resources(cpu: int, memory: int, ports: list[str], udp: list[str]) -> list[dict]:
         return [
             {"name": "CPU", "type": "INTEGER", "doubleValue": 0.0, "longValue": 0, "integerValue": cpu},
             {"name": "MEMORY", "type": "INTEGER", "doubleValue": 0.0, "longValue": 0, "integerValue": memory},
             _strings("PORTS", ports),
-            _strings("PORTS_UDP", []),
+            _strings("PORTS_UDP", udp),
         ]
 
     return {
@@ -119,8 +119,8 @@ def describe(region, instance, tags: bool = False) -> dict:
         **({"ec2InstanceId": instance.ec2_instance_id} if instance.ec2_instance_id else {}),
         "version": instance.version,
         "versionInfo": {"agentVersion": placing.AGENT_VERSION, "agentHash": "", "dockerVersion": ""},
-        "registeredResources": resources(instance.cpu, instance.memory, [str(p) for p in sorted(instance.ports)]),
-        "remainingResources": resources(*free, used_ports),
+        "registeredResources": resources(instance.cpu, instance.memory, [str(p) for p in sorted(instance.ports)], []),
+        "remainingResources": resources(*free, used_ports, [str(p) for p in sorted(placing.ports_in_use(instance, "udp"))]),
         "status": instance.status,
         "agentConnected": instance.agent_connected,
         "runningTasksCount": sum(t.last_status == "RUNNING" for t in tasks),

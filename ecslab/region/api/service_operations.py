@@ -5,6 +5,7 @@ DescribeServices, ListServices, ListServicesByNamespace.
 """
 from __future__ import annotations
 
+from ...rules import placement
 from ...rules.errors import EcsError, invalid
 from .. import identifiers, launch, services
 from ..model import Service
@@ -12,8 +13,6 @@ from . import operation
 from .common import check_size, check_tags, cluster_of, included, missing, page
 from .task_definitions import usable
 
-MOST_STRATEGIES = 5
-MOST_CONSTRAINTS = 10
 INCLUDE = ("TAGS",)
 
 # CreateService fields that are kept on the service and shown again as given.
@@ -271,23 +270,13 @@ def _check_breaker(breaker: dict) -> None:
 
 
 def _check_placement(request, config) -> None:
-    strategies = request.get("placementStrategy") or []
-    constraints = request.get("placementConstraints") or []
-    if len(strategies) > MOST_STRATEGIES:
-        raise invalid(f"Maximum number of strategies is {MOST_STRATEGIES}")
-    if len(constraints) > MOST_CONSTRAINTS:
-        raise invalid(f"Maximum number of constraints is {MOST_CONSTRAINTS}")
+    strategies = placement.placement_strategy(request.get("placementStrategy") or ())
+    constraints = placement.placement_constraints(request.get("placementConstraints") or ())
     if launch.launch_type_of(config) == "FARGATE":
         if strategies:
             raise invalid("Placement strategies are not supported with FARGATE launch type.")
         if constraints:
             raise invalid("Placement constraints are not supported with FARGATE launch type.")
-    for strategy in strategies:
-        if strategy.get("type") == "random" and strategy.get("field"):
-            raise invalid("random field should not be specified")
-    for constraint in constraints:
-        if constraint.get("type") == "distinctInstance" and constraint.get("expression"):
-            raise invalid("distinctInstance expression should not be specified")
 
 
 def _updated_config(region, cluster, service: Service, request: dict, task_definition) -> dict:

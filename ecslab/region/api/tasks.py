@@ -5,7 +5,7 @@ GetTaskProtection, UpdateTaskProtection.
 """
 from __future__ import annotations
 
-from ...rules import lifecycle
+from ...rules import lifecycle, placement
 from ...rules import task_definition as definitions
 from ...rules.errors import EcsError, invalid
 from .. import identifiers, launch, placing
@@ -37,6 +37,8 @@ def run_task(region, request):
         for provider in launch.providers(region, config, count):
             tasks.append(launch.new_task(region, cluster, config=config, provider=provider, **common))
     else:
+        placement.placement_strategy(request.get("placementStrategy") or ())
+        placement.placement_constraints(request.get("placementConstraints") or ())
         placed = placing.place(
             region,
             cluster,
@@ -51,7 +53,7 @@ def run_task(region, request):
             raise invalid("No Container Instances were found in your cluster.")
         for instance in placed.instances:
             tasks.append(launch.new_task(region, cluster, config=config, instance=instance, **common))
-        failures = placed.failures if len(tasks) < count else []
+        failures = [_failure(f) for f in placed.failures]
     if token:
         cluster.client_tokens[token] = (_fingerprint(request), [t.id for t in tasks])
     return {"tasks": [_describe(region, t) for t in tasks], "failures": failures}
@@ -106,6 +108,10 @@ def _common(region, cluster, request) -> dict:
         "tags": merge_tags(managed, inherited, tags),
         "enable_execute_command": bool(request.get("enableExecuteCommand")),
     }
+
+
+def _failure(failure: placement.Failure) -> dict:
+    return {"arn": failure.arn, "reason": failure.reason, **({"detail": failure.detail} if failure.detail else {})}
 
 
 def merge_tags(*lists: list[dict]) -> list[dict]:

@@ -1,0 +1,99 @@
+"""Whose is a container, network or volume, and what to do when its owner is gone.
+
+Everything the engine makes is labelled with its region and with the process
+that made it. A process is known by its number, the moment it started and its
+process namespace, so a later process with the same number is another one, and
+what a process elsewhere owns (on another machine, in a container) is left alone.
+"""
+from __future__ import annotations
+
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable, Iterator, Mapping
+
+from . import docker_cgroups
+
+if TYPE_CHECKING:
+    import docker
+
+REGION, PID, STARTED, NAMESPACE = "ecslab.region", "ecslab.pid", "ecslab.started", "ecslab.namespace"
+AT_ONCE = 16
+
+
+def labels(region_id: str) -> dict[str, str]:
+    pid = os.getpid()
+    return {REGION: region_id, PID: str(pid), STARTED: started(pid) or "", NAMESPACE: _namespace()}
+
+
+def started(pid: int) -> str | None:
+    """When that process started, in this machine's own terms. None when there is no such process (or a dead one)."""
+    try:
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None if Path("/proc/self/stat").exists() else _started_as_ps_tells(pid)
+    return None if state == "Z" else fields[18]
+
+
+def _started_as_ps_tells(pid: int) -> str | None:
+    """For systems without /proc. Where there is no `ps` either, nobody is taken for dead."""
+    try:
+        found = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, timeout=5)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return found.stdout.strip() or None
+
+
+@cache
+def _namespace() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return os.uname().nodename if hasattr(os, "uname") else ""
+
+
+def _is_dead(owner: Mapping[str, str]) -> bool:
+    if owner.get(NAMESPACE) != _namespace():
+        return False
+    return started(int(owner[PID])) != owner.get(STARTED)
+
+
+def sweep(client: "docker.APIClient") -> None:
+    """Remove what the regions of dead processes left behind."""
+    for region_id in {owner[REGION] for owner in _owners(client) if _is_dead(owner)}:
+        clear(client, region_id)
+
+
+def _owners(client: "docker.APIClient") -> Iterator[Mapping[str, str]]:
+    of_ours = {"label": [REGION, PID]}
+    for thing in (
+        *client.containers(all=True, filters=of_ours),
+        *client.networks(filters=of_ours),
+        *(client.volumes(filters=of_ours)["Volumes"] or ()),
+    ):
+        yield thing["Labels"]
+
+
+def clear(client: "docker.APIClient", region_id: str) -> None:
+    """Remove every container, network, volume and control group of a region."""
+    mine = {"label": f"{REGION}={region_id}"}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for container in client.containers(all=True, filters=mine):
+            pool.submit(remove, client.remove_container, container["Id"], force=True, v=True)
+    for network in client.networks(filters=mine):
+        remove(client.remove_network, network["Id"])
+    for volume in client.volumes(filters=mine)["Volumes"] or ():
+        remove(client.remove_volume, volume["Name"], force=True)
+    docker_cgroups.remove_all(region_id)
+
+
+def remove(call: Callable, *arguments, **options) -> None:
+    """Remove one thing; it may be gone already, or be on its way out."""
+    import docker
+
+    try:
+        call(*arguments, **options)
+    except docker.errors.APIError:
+        pass
