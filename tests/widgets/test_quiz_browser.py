@@ -39,16 +39,21 @@ ExerciseWidget(lab, one)
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory):
-    """A page with both widgets on it, the folder it is served from, and every error the page reported."""
+    """A page with both widgets on it, the folder it is served from, and every error of the widgets' own scripts.
+
+    The tests below go through it in their order, as one learner would.
+    """
     folder = tmp_path_factory.mktemp("lab")
     write_notebook(folder / "quiz.ipynb", QUIZ, EXERCISE, "last = 1")
     with jupyterlab(folder) as address, browser_page() as page:
         errors = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("pageerror", lambda error: errors.append(error.stack) if "blob:" in (error.stack or "") else None)
         open_notebook(page, address.format("quiz.ipynb"))
         page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
         page.locator(".ecslab-quiz").wait_for()
         page.locator(".ecslab-exercise").wait_for()
+        page.get_by_text("[3]:").first.wait_for()  # until all cells ran, JupyterLab moves the focus itself
+        page.get_by_text("| Idle").wait_for()
         yield page, folder, errors
 
 
