@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from typing import Any, Iterator, Mapping
 
-from .errors import EcsError, client, invalid
+from .errors import EcsError, client
 
 C = "containerDefinitions[]."
 
@@ -134,7 +134,7 @@ def check_enums(definition: Mapping) -> None:
     for path, allowed in ENUMS.items():
         for value in values_at(definition, path):
             if value not in allowed:
-                raise invalid(f"{_words(path)} should be one of [{','.join(allowed)}]")
+                raise client(f"{_words(path)} should be one of [{','.join(allowed)}]")
 
 
 def _words(path: str) -> str:

@@ -502,7 +502,8 @@ def test_the_size_that_is_too_large_is_told_exactly():
     ],
 )
 def test_a_word_outside_its_enum_is_refused_with_the_enum(request_, words):
-    assert refusal(request_).message == words
+    error = refusal(request_)
+    assert (error.code, error.message) == ("ClientException", words)
 
 
 def planted(path: str, value) -> dict:
