@@ -89,6 +89,7 @@ class Region:
         self._sequence = itertools.count()
         self._wake = threading.Event()
         self._stopped = False
+        self._session = None
 
         self.clusters: dict[str, Cluster] = {}
         self.task_definitions: dict[str, list[TaskDefinition]] = {}
@@ -132,8 +133,15 @@ class Region:
     def client(self, service: str, **options):
         """A boto3 client of this region."""
         import boto3
+        import botocore.session
 
-        return boto3.client(service, endpoint_url=self.endpoint_url, region_name=self.name, **options)
+        from .environment import loader
+
+        if self._session is None:
+            session = botocore.session.get_session()
+            session.register_component("data_loader", loader(self._environment.data_path))
+            self._session = boto3.Session(botocore_session=session, region_name=self.name)
+        return self._session.client(service, endpoint_url=self.endpoint_url, **options)
 
     def run_for(self, duration: str | float) -> None:
         """Let that much of the region's time pass ("90s", "10m", seconds). Simulated, it passes at once."""

@@ -11,12 +11,12 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import shutil
-import tempfile
 from functools import lru_cache
 from pathlib import Path
 
 import botocore
+
+from .registry import home
 
 API_VERSION = "2014-11-13"
 DUMMY_KEY = "AKIAECSLAB0000000000"
@@ -24,9 +24,8 @@ DUMMY_KEY = "AKIAECSLAB0000000000"
 
 class Environment:
     def __init__(self, endpoint_url: str, region_name: str, pause: float):
-        self._folder = Path(tempfile.mkdtemp(prefix="ecslab-"))
-        _write_waiters(self._folder, pause)
-        paths = [str(self._folder), os.environ.get("AWS_DATA_PATH")]
+        self.data_path = str(_waiters_folder(pause))
+        paths = [self.data_path, os.environ.get("AWS_DATA_PATH")]
         self.values: dict[str, str | None] = {
             "AWS_ENDPOINT_URL": endpoint_url,
             "AWS_REGION": region_name,
@@ -49,7 +48,6 @@ class Environment:
 
     def restore(self) -> None:
         _set(self._before)
-        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _set(values: dict[str, str | None]) -> None:
@@ -75,12 +73,26 @@ def waiter_delay(operation: str) -> float:
     return max((w["delay"] for w in waiters()["waiters"].values() if w["operation"] == operation), default=0.0)
 
 
-def _write_waiters(folder: Path, pause: float) -> None:
-    """The installed waiters with pauses of `pause` seconds and as much patience as before."""
+def _waiters_folder(pause: float) -> Path:
+    """A data folder for botocore: its own waiters with pauses of `pause` seconds and as much patience as before."""
+    folder = home() / "botocore" / f"{botocore.__version__}-{pause:g}"
+    target = folder / "ecs" / API_VERSION / "waiters-2.json"
+    if target.exists():
+        return folder
     document = {**waiters(), "waiters": {}}
     for name, waiter in waiters()["waiters"].items():
         patience = waiter["delay"] * waiter["maxAttempts"]
         document["waiters"][name] = {**waiter, "delay": pause, "maxAttempts": int(patience / pause)}
-    target = folder / "ecs" / API_VERSION
-    target.mkdir(parents=True)
-    (target / "waiters-2.json").write_text(json.dumps(document))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = target.with_name(f"{target.name}.{os.getpid()}")
+    fresh.write_text(json.dumps(document))
+    fresh.replace(target)
+    return folder
+
+
+@lru_cache
+def loader(data_path: str):
+    """A botocore loader that keeps what it has read: clients are made quickly from then on."""
+    from botocore.loaders import create_loader
+
+    return create_loader(data_path)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
 from pathlib import Path
 
@@ -14,8 +15,13 @@ import platformdirs
 
 
 def home() -> Path:
-    """`ECSLAB_HOME`, or the platform's data folder."""
-    return Path(os.environ.get("ECSLAB_HOME") or platformdirs.user_data_dir("ecslab"))
+    """`ECSLAB_HOME`, or the platform's data folder; a temporary one where that cannot be written."""
+    folder = Path(os.environ.get("ECSLAB_HOME") or platformdirs.user_data_dir("ecslab"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return Path(tempfile.gettempdir()) / "ecslab"
+    return folder if os.access(folder, os.W_OK) else Path(tempfile.gettempdir()) / "ecslab"
 
 
 def write(endpoint_url: str, region_name: str, engine: str, environment: dict[str, str | None]) -> Path | None:

@@ -163,6 +163,13 @@ def _is_loopback(netloc: str, amazon: bool = False) -> bool:
     return host in LOOPBACK or host.endswith(".localhost") or (amazon and host.endswith((".amazonaws.com", ".localhost")))
 
 
+@lru_cache
+def _application() -> _OnlyFromHere:
+    """moto's application with ECS replaced. One for the whole process: it keeps nothing of a region."""
+    moto.ecs.urls.url_paths["{0}/$"] = EcsResponse.dispatch
+    return _OnlyFromHere(DomainDispatcherApplication(create_backend_app))
+
+
 class _QuietHandler(MotoRequestHandler):
     def log(self, *_args, **_kwargs) -> None:
         pass
@@ -172,9 +179,7 @@ class Server:
     """The endpoint on 127.0.0.1, in a thread of its own. OSError when the port is taken."""
 
     def __init__(self, port: int = 0):
-        moto.ecs.urls.url_paths["{0}/$"] = EcsResponse.dispatch
-        app = _OnlyFromHere(DomainDispatcherApplication(create_backend_app))
-        self._server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_QuietHandler)
+        self._server = make_server("127.0.0.1", port, _application(), threaded=True, request_handler=_QuietHandler)
         self._server.daemon_threads = True
         self.port = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True, name="ecslab-endpoint")

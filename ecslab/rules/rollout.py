@@ -197,7 +197,7 @@ def plan(service: ServiceView, now: float) -> list[Action]:
     healthy = sum(t.healthy for t in active)
 
     actions: list[Action] = []
-    starts = _to_start(service, limits, primary, mine, active)
+    starts = room_for = _to_start(service, limits, mine, active)
     if starts:
         ready_at = primary.last_failure_at + start_delay(primary.start_failures) if primary.start_failures else now
         if primary.rollout_state == "FAILED":
@@ -211,7 +211,8 @@ def plan(service: ServiceView, now: float) -> list[Action]:
             actions.append(Start(primary.id, starts))
 
     if old:
-        actions += _stop_old(limits, mine, old, healthy, starts)
+        start_first = bool(limits.surge and (room_for or mine)) or primary.rollout_state == "FAILED"
+        actions += _stop_old(limits, mine, old, healthy, starts, start_first)
         if limits.blocked and not actions:
             actions.append(Say(BLOCKED))
     else:
@@ -228,21 +229,24 @@ def _tripped(service: ServiceView, primary: DeploymentView) -> bool:
     )
 
 
-def _to_start(service, limits: Band, primary, mine, active) -> int:
+def _to_start(service: ServiceView, limits: Band, mine, active) -> int:
     """How many new tasks are missing, as far as the upper limit has room."""
     good = sum(not t.unhealthy for t in mine)
     room = limits.upper - len(active)
     return max(0, min(service.desired - good, room))
 
 
-def _stop_old(limits: Band, mine, old, healthy: int, starts: int) -> list[Action]:
-    """Old tasks that may go now: those that are no use, then healthy ones down to the lower limit."""
+def _stop_old(limits: Band, mine, old, healthy: int, starts: int, start_first: bool) -> list[Action]:
+    """Old tasks that may go now: those that are no use, then healthy ones down to the lower limit.
+
+    With `start_first` no healthy one goes until something new is healthy.
+    """
     free = [t for t in old if not t.protected]
     useless = [t for t in free if not t.running or (t.unhealthy and not starts)]
     useful = sorted((t for t in free if t.healthy), key=lambda t: t.created_at)
     budget = max(0, healthy - limits.lower)
-    if limits.surge and not any(t.healthy for t in mine):
-        budget = 0  # there is room to start first, so wait until something new is healthy
+    if start_first and not any(t.healthy for t in mine):
+        budget = 0
     return [Stop(t.id, "deployment") for t in useless + useful[:budget]]
 
 

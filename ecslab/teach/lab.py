@@ -7,7 +7,6 @@ every run of the same steps.
 """
 from __future__ import annotations
 
-import os
 import threading
 from functools import cached_property
 from typing import Any

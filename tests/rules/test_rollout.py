@@ -212,6 +212,15 @@ def test_an_old_deployment_stays_listed_while_its_tasks_are_stopping():
     assert Retire("old") in world.plan()
 
 
+def test_two_superseded_deployments_that_fill_the_band_make_room_for_the_newest():
+    world = World.steady(1, 0, 200).deploy()
+    world.apply(world.plan())
+    world.all_healthy()
+    world.deployments = [DeploymentView("newest", "PRIMARY", "IN_PROGRESS"), *world.deployments]
+    stopped = world.apply(world.plan())
+    assert len(stopped) == 2 and world.plan() == [Start("newest", 1), Retire("new"), Retire("old")]
+
+
 def test_the_breaker_fails_the_deployment_and_names_where_to_roll_back():
     world = World.steady(2).deploy()
     world.breaker = Breaker(enabled=True, rollback=True)
