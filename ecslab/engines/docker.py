@@ -1,30 +1,32 @@
 """The engine that really runs: every task as Docker containers.
 
-One pause container per `awsvpc` task owns the task's network namespace, with
-the address of its network interface; the task's containers join it and share
-`localhost`. In `host` mode the "host" is the container instance: one pause
-container per instance owns that namespace, so ports conflict as they do on EC2
-and nothing listens on this machine's own interfaces. Published ports are bound
-to 127.0.0.1.
+Theory. One pause container per `awsvpc` task owns the task's network namespace,
+with the address of its network interface; the task's containers join it and
+share `localhost`. In `host` mode the "host" is the container instance: one pause
+container per instance owns that namespace, so ports conflict there as they do on
+EC2 and nothing listens on this machine's own interfaces. In `bridge` mode host
+ports are published on 127.0.0.1.
 
-Work runs in a pool of threads, one queue per task, so that a caller never waits
-and the steps of one task stay in order. Docker's event stream, not polling,
-reports exits and health. Everything made here carries labels and is swept when
-its owner is gone.
+No caller ever waits. Every call becomes a job; a job may wait for jobs of its
+own task that were submitted before it, and for calls to Docker, which run in a
+pool of their own and wait for nobody. Exits and health come from Docker's event
+stream. Names of errors are those of the ECS agent.
+
+Sources: Developer Guide, "Amazon ECS task networking options for EC2",
+"Amazon ECS task lifecycle", "Stopped task error messages".
 """
 from __future__ import annotations
 
-import ipaddress
-import os
-import sys
 import threading
-import time
-from concurrent.futures import Future, ThreadPoolExecutor
+import uuid
+from collections import OrderedDict
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Mapping
+from typing import Any, Callable, Iterator, Mapping
 
-from ..rules.task_definition import start_order
-from . import images
+from ..rules.container_order import start_order
+from . import docker_cgroups, docker_leftovers, docker_networks, docker_safety, docker_settings, images
 from .base import (
     ContainerFailed,
     Created,
@@ -33,6 +35,7 @@ from .base import (
     Instance,
     Network,
     NetworkReady,
+    Observation,
     Observe,
     PullStarted,
     PullStopped,
@@ -42,82 +45,54 @@ from .base import (
     TaskSpec,
     Usage,
 )
-from .docker_settings import container_settings, refused
+from .docker_daemon import available, connect, publishes_ports
+from .docker_settings import Home
 
-WORKERS = 32
-REACHED_WITHIN = 2  # seconds to wait for an engine to answer
-KEPT_LINES = 10_000
-OWNER, PROCESS = "ecslab.region", "ecslab.process"
-MINIMUM_CHECK_SECONDS = 0.2  # Docker runs a health check at most this often for us
+__all__ = ["DockerEngine", "available"]
 
-
-def available() -> tuple[bool, str]:
-    """(does a Docker engine answer?, its version or why not)."""
-    try:
-        import docker
-
-        api = docker.APIClient(**_connection(), timeout=REACHED_WITHIN)
-        version = api.version()
-        return True, f"Docker {version['Version']}"
-    except Exception as error:  # whatever is wrong with an engine, the labs run simulated
-        return False, _plain(error)
+WORKERS = 64
+LONGEST_STEP = 300.0  # seconds any job waits for another
+RECONNECT_AFTER = 0.2  # seconds, when Docker's event stream broke
+KILLED = 137  # exit code of a container that SIGKILL ended
+KEPT_LINES = 1000  # of each container, after it is removed
+KEPT_TASKS = 500
+PAUSE = "~internal~ecs~pause"  # what ECS calls the container that owns a task's network
+HOSTLESS = Instance("local", None)
 
 
-def _plain(error: Exception) -> str:
-    text = str(error)
-    if "FileNotFoundError" in text or "No such file" in text:
-        return "no Docker engine is running here"
-    if "PermissionError" in text or "Permission denied" in text:
-        return "a Docker engine is here, but this user may not use it"
-    return text.splitlines()[0] if text else type(error).__name__
+class _Failed(Exception):
+    """Why a step of a task went wrong, in ECS's words; of one container, or of the whole task."""
+
+    def __init__(self, reason: str, container: str | None = None):
+        super().__init__(reason)
+        self.container = container
 
 
-def _connection() -> dict:
-    from docker.utils import kwargs_from_env
+class _Container:
+    """One container of a task. `state` changes under the task's lock."""
 
-    return kwargs_from_env()
-
-
-def _process_id() -> str:
-    """This process, so that another with the same number later is not mistaken for it."""
-    try:
-        started = Path(f"/proc/{os.getpid()}/stat").read_text().rpartition(")")[2].split()[19]
-    except OSError:
-        started = "0"
-    return f"{os.getpid()}-{started}"
-
-
-def _is_alive(process: str) -> bool:
-    pid, _, started = process.partition("-")
-    try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:
-        return True
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19] == started
-    except OSError:
-        return True
+    def __init__(self, definition: Mapping):
+        self.definition = definition
+        self.id = ""
+        self.state = "CREATED"  # STARTING, RUNNING, STOPPED
+        self.starting: Future | None = None
+        self.exited_early: int | None = None  # exit code of one that was faster than the report of its start
+        self.killer: threading.Timer | None = None
+        self.killed = False  # by us, because it did not stop in time
+        self.oom = False
+        self.health = ""
 
 
 class _Task:
-    """What exists on Docker for one task."""
-
     def __init__(self, spec: TaskSpec):
         self.spec = spec
-        self.pause: str | None = None
-        self.ids: dict[str, str] = {}  # container name -> Docker id
-        self.running: set[str] = set()
-        self.health: dict[str, str] = {}
-        self.oom: set[str] = set()
-        self.volumes: list[str] = []
-        self.lines: dict[str, list[str]] = {}
+        self.containers = {c["name"]: _Container(c) for c in spec.containers}
+        self.pause = ""
+        self.group: str | None = None
+        self.volumes: list[str] = []  # that end with the task
+        self.jobs: list[Future] = []
         self.removed = False
-        self.preparing: Future | None = None
         self.lock = threading.Lock()
-        self.announced: set[str] = set()  # containers whose start has been reported
-        self.early: dict[str, int] = {}  # exit codes of those that exited before that
 
 
 class DockerEngine:
@@ -132,69 +107,70 @@ class DockerEngine:
         lab_folder: Path | None = None,
         allow_unsafe: bool = False,
     ):
-        import docker
-
         self._observe = observe
         self._region_id = region_id
         self._speed = speed
         self._lab_folder = (lab_folder or Path.cwd()).resolve()
         self._allow_unsafe = allow_unsafe
-        self._docker = docker
-        self._api = docker.APIClient(**_connection(), num_pools=2 * WORKERS + 4, timeout=120)
-        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="ecslab-docker")
-        self._starters = ThreadPoolExecutor(WORKERS, thread_name_prefix="ecslab-docker-start")  # what a step waits for
+        self._labels = docker_leftovers.labels(region_id)
         self._tasks: dict[str, _Task] = {}
-        self._by_container: dict[str, tuple[_Task, str]] = {}
-        self._networks: dict[str, str] = {}  # VPC -> Docker network
-        self._instances: dict[str, str] = {}  # container instance -> pause container
-        self._digests: dict[str, str] = {}
+        self._kept_logs: OrderedDict[str, dict[str, list[str]]] = OrderedDict()
+        self._owners: dict[str, tuple[_Task, str]] = {}  # Docker id -> task, container name
+        self._shared: dict[Any, Future] = {}  # what is made once: networks, instances, images
         self._lock = threading.Lock()
-        self._closed = False
-        self._events = None
-        self._images = self._pool.submit(images.ensure_app_images, self._api)
-        self._sweeping = self._pool.submit(sweep, self._api)
-        self._listener = threading.Thread(target=self._listen, daemon=True, name="ecslab-docker-events")
+        self._closing = threading.Event()
+        self._docker = connect(connections=2 * WORKERS)
+        self._jobs = ThreadPoolExecutor(WORKERS, "ecslab-docker-job")
+        self._calls = ThreadPoolExecutor(WORKERS, "ecslab-docker-call")
+        self._events = self._subscribe()
+        self._listener = threading.Thread(target=self._listen, name="ecslab-docker-events", daemon=True)
         self._listener.start()
+        self._begin("sweep", docker_leftovers.sweep, self._docker)
+        self._begin("images", images.ensure_app_images, self._docker)
 
     # The protocol -----------------------------------------------------------
 
     def prepare(self, spec: TaskSpec) -> None:
         task = self._tasks[spec.task_id] = _Task(spec)
-        task.preparing = self._pool.submit(self._guarded, task, self._prepare, task)
+        self._job(task, self._prepare)
 
     def start(self, task_id: str, container: str) -> None:
         task = self._tasks[task_id]
-        self._pool.submit(self._guarded, task, self._start, task, container)
+        item = task.containers[container]
+        with task.lock:
+            item.state, item.exited_early, item.killed, item.oom, item.health = "STARTING", None, False, False, ""
+        item.starting = self._job(task, self._start, item)
 
     def stop(self, task_id: str, container: str, timeout: float) -> None:
         task = self._tasks[task_id]
-        self._pool.submit(self._guarded, task, self._stop, task, container, timeout)
+        self._job(task, self._stop, task.containers[container], timeout / self._speed)
+
+    def kill(self, task_id: str, container: str) -> None:
+        item = self._tasks[task_id].containers[container]
+        self._calls.submit(docker_leftovers.remove, self._docker.kill, item.id)
 
     def remove(self, task_id: str) -> None:
         task = self._tasks.get(task_id)
         if task is None:
             self._observe(Removed(task_id))
-        else:
-            self._pool.submit(self._remove, task)
+            return
+        task.removed = True
+        self._jobs.submit(self._attempt, task, self._remove)
 
-    def kill(self, task_id: str, container: str) -> None:
-        self._api.kill(self._tasks[task_id].ids[container])
+    def free_cidr(self, candidates: list[str]) -> str:
+        self._once("sweep", docker_leftovers.sweep, self._docker)
+        return docker_networks.free_cidr(self._docker, candidates)
 
     def logs(self, task_id: str, container: str, tail: int = 100) -> list[str]:
+        if task_id in self._kept_logs:
+            return self._kept_logs[task_id].get(container, [])[-tail:]
         task = self._tasks.get(task_id)
-        if task is None:
-            return []
-        if container in task.lines:
-            return task.lines[container][-tail:]
-        if container not in task.ids:
-            return []
-        return self._read_logs(task.ids[container], tail)
+        return self._read_logs(task.containers[container], tail) if task else []
 
     def usage(self, task_id: str) -> dict[str, Usage]:
         task = self._tasks.get(task_id)
-        if task is None:
-            return {}
-        found = {name: _cgroup_usage(task.ids[name]) for name in task.running if name in task.ids}
+        running = [(n, c) for n, c in task.containers.items() if c.state == "RUNNING"] if task else []
+        found = {name: self._measure(task, item) for name, item in running}
         return {name: Usage(cpu * self._speed, memory) for name, (cpu, memory) in found.items()}
 
     def next_due(self) -> float | None:
@@ -205,467 +181,470 @@ class DockerEngine:
 
     def close(self) -> None:
         with self._lock:
-            if self._closed:
+            if self._closing.is_set():
                 return
-            self._closed = True
-        for pool in (self._pool, self._starters):
-            pool.shutdown(wait=True, cancel_futures=True)
-        _clear(self._api, f"{OWNER}={self._region_id}")
-        if self._events is not None:
-            self._events.close()
-        self._listener.join(timeout=2)
-        self._api.close()
+            self._closing.set()
+        for task in list(self._tasks.values()):
+            for item in task.containers.values():
+                if item.killer:
+                    item.killer.cancel()
+        for pool in (self._jobs, self._calls):
+            pool.shutdown(wait=True, cancel_futures=True)  # what runs now is bounded by Docker's own time limit
+        docker_leftovers.clear(self._docker, self._region_id)
+        self._events.close()
+        self._listener.join(timeout=5)
+        self._docker.close()
 
-    def free_cidr(self, candidates: list[str]) -> str:
-        """The first of these address ranges that no Docker network here uses."""
-        used = [
-            ipaddress.ip_network(config["Subnet"])
-            for network in self._api.networks()
-            for config in (network["IPAM"].get("Config") or ())
-            if config.get("Subnet")
-        ]
-        for candidate in candidates:
-            wanted = ipaddress.ip_network(candidate)
-            if not any(wanted.version == u.version and wanted.overlaps(u) for u in used):
-                return candidate
-        return candidates[0]
+    # Jobs -------------------------------------------------------------------
 
-    # Making a task ----------------------------------------------------------
+    def _job(self, task: _Task, work: Callable, *arguments) -> Future:
+        future = self._jobs.submit(self._attempt, task, work, *arguments)
+        task.jobs.append(future)
+        return future
 
-    def _guarded(self, task: _Task, work: Callable, *arguments) -> None:
-        """Run a step; what nobody foresaw fails the task instead of passing silently."""
-        if self._closed or task.removed:
-            return
+    def _attempt(self, task: _Task, work: Callable, *arguments) -> None:
+        """Do one step; whatever goes wrong becomes an observation, so that no task waits for ever."""
         try:
-            work(*arguments)
+            work(task, *arguments)
+        except _Failed as failure:
+            if failure.container is None:
+                self._say(task, TaskFailed, reason=str(failure))
+            else:
+                self._say(task, ContainerFailed, container=failure.container, reason=str(failure))
         except Exception as error:
-            self._observe(TaskFailed(task.spec.task_id, reason=f"ResourceInitializationError: {_words(error)}"))
+            self._say(task, TaskFailed, reason=f"ResourceInitializationError: {_words(error)}")
+
+    def _say(self, task: _Task, kind: type[Observation], **facts) -> None:
+        if not self._closing.is_set() and (kind is Removed or not task.removed):
+            self._observe(kind(task.spec.task_id, **facts))
+
+    def _begin(self, key: Any, make: Callable, *arguments) -> Future:
+        """Start making something that all tasks share, unless somebody did."""
+        with self._lock:
+            if key not in self._shared:
+                self._shared[key] = self._calls.submit(make, *arguments)
+            return self._shared[key]
+
+    def _once(self, key: Any, make: Callable, *arguments) -> Any:
+        """What `make` returns, made once. A failure is not kept: the next task tries again."""
+        future = self._begin(key, make, *arguments)
+        try:
+            return future.result(LONGEST_STEP)
+        except Exception:
+            with self._lock:
+                if self._shared.get(key) is future:
+                    del self._shared[key]
+            raise
+
+    # Preparing a task -------------------------------------------------------
 
     def _prepare(self, task: _Task) -> None:
-        spec = task.spec
-        unsafe = refused(spec, self._lab_folder, self._allow_unsafe)
-        if unsafe:
-            name, reason = unsafe
-            self._observe(ContainerFailed(spec.task_id, container=name, reason=reason))
-            return
-        ready = self._begin_network(task)
-        if ready is None:
-            return
+        refused = None if self._allow_unsafe else docker_safety.refused(task.spec, self._lab_folder)
+        if refused:
+            raise _Failed(refused[1], refused[0])
+        home, ready = self._home(task)
         absent = self._absent_images(task)
-        if absent:  # a pull takes its time, so say first how far the task is
-            self._network_is_ready(task, ready)
-            if not self._pull(task, absent):
-                return
-        created = self._create_all(task)
-        if not absent:
-            self._network_is_ready(task, ready)
-        if created:
-            self._observe(PullStopped(spec.task_id))
-            self._observe(Created(spec.task_id))
+        # What is here already is created while the pause container starts.
+        creating = None if absent else self._calls.submit(self._create_containers, task, home)
+        with _named("CannotStartContainerError"):
+            ready.result(LONGEST_STEP)
+        self._say(task, NetworkReady, published=self._published(task))
+        self._say(task, PullStarted)
+        for definition in absent:
+            why = images.get(self._docker, definition["image"], lambda: task.removed or self._closing.is_set())
+            if why is not None:
+                raise _Failed(f"CannotPullContainerError: {why}", definition["name"])
+        self._say(task, PullStopped)
+        if creating is None:
+            self._create_containers(task, home)
+        else:
+            creating.result(LONGEST_STEP)
+        self._say(task, Created)
 
-    def _begin_network(self, task: _Task) -> Future | None:
-        """Start what owns the task's network, without waiting for it. None when there can be no network."""
-        mode = task.spec.network_mode
-        if mode == "awsvpc":
-            return self._starters.submit(self._api.start, task.pause) if self._make_network(task) else None
-        return self._starters.submit(self._instance_pause, task.spec.instance) if mode == "host" else _done()
-
-    def _network_is_ready(self, task: _Task, ready: Future) -> None:
-        ready.result(timeout=60)
-        self._observe(NetworkReady(task.spec.task_id, published=self._published(task)))
-        self._observe(PullStarted(task.spec.task_id))
-
-    def _make_network(self, task: _Task) -> bool:
-        """The pause container that owns the task's network, created but not started."""
+    def _home(self, task: _Task) -> tuple[Home, Future]:
+        """Where the task's containers will live, and when that is there."""
         spec = task.spec
-        self._images.result(timeout=300)
-        try:
-            network = self._vpc_network(spec.network)
-        except self._docker.errors.APIError as error:
-            self._observe(TaskFailed(spec.task_id, reason=_network_trouble(spec.network, error)))
-            return False
-        api = self._api
-        ports = {} if sys.platform == "linux" else {f"{port}/tcp": ("127.0.0.1", None) for port in _ports(spec)}
-        created = api.create_container(
-            images.PAUSE,
-            labels={**self._labels(spec), "com.amazonaws.ecs.container-name": "~internal~ecs~pause"},
-            ports=[tuple(port.split("/")) for port in ports] or None,
-            host_config=api.create_host_config(port_bindings=ports or None, network_mode=network, cap_drop=["ALL"], cap_add=["KILL"]),
-            networking_config=api.create_networking_config(
-                {network: api.create_endpoint_config(ipv4_address=spec.network.private_ip, aliases=None)}
-            ),
+        task.group = self._group(spec)
+        host = ""
+        if spec.network_mode == "host" or "host" in (spec.pid_mode, spec.ipc_mode):
+            host = "container:" + self._instance(spec.instance or HOSTLESS)
+        if spec.network_mode == "awsvpc" or "task" in (spec.pid_mode, spec.ipc_mode):
+            self._create_pause(task)
+            ready = self._calls.submit(self._docker.start, task.pause)
+        else:
+            ready = Future()
+            ready.set_result(None)
+        pause = f"container:{task.pause}"
+        namespaces = {"task": pause, "host": host}
+        home = Home(
+            network_mode={"awsvpc": pause, "host": host}.get(spec.network_mode, spec.network_mode),
+            pid_mode=namespaces.get(spec.pid_mode),
+            ipc_mode=namespaces.get(spec.ipc_mode, spec.ipc_mode),
+            group=task.group,
         )
-        task.pause = created["Id"]
-        return True
+        return home, ready
+
+    def _group(self, spec: TaskSpec) -> str | None:
+        """A control group for the whole task, where it makes a difference and can be made."""
+        if len(spec.containers) > 1 and (spec.cpu or spec.memory) and docker_cgroups.can_group():
+            return docker_cgroups.make_group(self._region_id, spec.task_id, spec.cpu, spec.memory)
+        return None
+
+    def _create_pause(self, task: _Task) -> None:
+        spec = task.spec
+        labels = {**self._task_labels(spec), "com.amazonaws.ecs.container-name": PAUSE}
+        name = _container_name(spec, "internalecspause")
+        if spec.network_mode != "awsvpc":
+            task.pause = self._create_holder(name, labels, "none", None, init=spec.pid_mode == "task")
+            return
+        controls = docker_settings.system_controls(spec.containers, of_network=True)
+        ports = docker_settings.published_ports(spec.containers) if publishes_ports() else {}
+        task.pause = self._create_holder(
+            name,
+            labels,
+            self._vpc_network(spec.network),
+            spec.network,
+            hostname=_private_dns_name(spec.network.private_ip, spec.task_arn),
+            sysctls=controls or None,
+            port_bindings=ports or None,
+            init=spec.pid_mode == "task",
+        )
+        self._owners[task.pause] = (task, PAUSE)
+
+    def _create_holder(
+        self, name: str, labels: Mapping, network_name: str, network: Network | None, hostname: str | None = None, **host
+    ) -> str:
+        """The id of a new container that does nothing but own namespaces for others."""
+        self._once("images", images.ensure_app_images, self._docker)
+        api = self._docker
+        endpoint = None
+        if network is not None:
+            endpoint = api.create_networking_config({network_name: api.create_endpoint_config(ipv4_address=network.private_ip)})
+        ports = host.get("port_bindings") or {}
+        with _named("CannotCreateContainerError"):
+            return api.create_container(
+                images.PAUSE,
+                name=name,
+                labels=dict(labels),
+                hostname=hostname,
+                mac_address=network.mac if network else None,
+                ports=[tuple(port.split("/")) for port in ports] or None,
+                networking_config=endpoint,
+                host_config=api.create_host_config(network_mode=network_name, ipc_mode="shareable", **host),
+            )["Id"]
 
     def _vpc_network(self, network: Network) -> str:
-        with self._lock:
-            if network.vpc_id not in self._networks:
-                self._sweeping.result(timeout=60)
-                gateway = str(next(ipaddress.ip_network(network.vpc_cidr).hosts()))
-                pool = self._docker.types.IPAMPool(subnet=network.vpc_cidr, gateway=gateway)
-                made = self._api.create_network(
-                    f"ecslab-{self._region_id}-{network.vpc_id}",
-                    driver="bridge",
-                    ipam=self._docker.types.IPAMConfig(pool_configs=[pool]),
-                    labels=self._own_labels(),
-                )
-                self._networks[network.vpc_id] = made["Id"]
-            return self._networks[network.vpc_id]
+        """The name of the Docker network that is this VPC."""
+        name = f"ecslab-{self._region_id}-{network.vpc_id}"
+        self._once("sweep", docker_leftovers.sweep, self._docker)
+        key = ("network", network.vpc_id)
+        self._once(key, docker_networks.create, self._docker, name, network.vpc_id, network.vpc_cidr, self._labels)
+        return name
 
-    def _instance_pause(self, instance: Instance) -> str:
-        """The pause container that is the "host" of a container instance."""
-        self._images.result(timeout=300)
-        with self._lock:
-            found = self._instances.get(instance.id)
-        if found:
-            return found
+    def _instance(self, instance: Instance) -> str:
+        """The id of the container that is the "host" of a container instance."""
         network = self._vpc_network(instance.network) if instance.network else "bridge"
-        with self._lock:
-            if instance.id in self._instances:
-                return self._instances[instance.id]
-            api = self._api
-            endpoint = None
-            if instance.network:
-                endpoint = api.create_networking_config(
-                    {network: api.create_endpoint_config(ipv4_address=instance.network.private_ip)}
-                )
-            created = api.create_container(
-                images.PAUSE,
-                labels={**self._own_labels(), "ecslab.instance": instance.id},
-                host_config=api.create_host_config(network_mode=network),
-                networking_config=endpoint,
-            )
-            api.start(created["Id"])
-            self._instances[instance.id] = created["Id"]
-            return created["Id"]
+        return self._once(("instance", instance.id), self._start_instance, instance, network)
+
+    def _start_instance(self, instance: Instance, network: str) -> str:
+        labels = {**self._labels, "ecslab.container-instance": instance.id}
+        holder = self._create_holder(f"ecs-instance-{_unique()}", labels, network, instance.network, init=True)
+        self._docker.start(holder)
+        return holder
+
+    def _published(self, task: _Task) -> dict[int, int]:
+        if not publishes_ports() or task.spec.network_mode != "awsvpc":
+            return {}
+        ports = self._docker.inspect_container(task.pause)["NetworkSettings"]["Ports"] or {}
+        return {int(port.split("/")[0]): int(where[0]["HostPort"]) for port, where in ports.items() if where}
 
     def _absent_images(self, task: _Task) -> list[Mapping]:
-        """The containers whose image is not on this machine. Cached images are used as they are."""
+        """The containers whose image is not on this machine. One that is here is used as it is."""
         if any(c["image"].startswith("ecslab/") for c in task.spec.containers):
-            self._images.result(timeout=300)
-        return [c for c in task.spec.containers if not self._api.images(name=c["image"])]
+            self._once("images", images.ensure_app_images, self._docker)
+        return [c for c in task.spec.containers if images.find(self._docker, c["image"]) is None]
 
-    def _pull(self, task: _Task, absent: list[Mapping]) -> bool:
-        for definition in absent:
-            try:
-                self._pull_image(definition["image"])
-            except (self._docker.errors.APIError, images.ImagesUnavailable) as error:
-                reason = (
-                    "CannotPullContainerError: pull image manifest has been retried 1 time(s): "
-                    f"failed to resolve ref {definition['image']}: {_words(error)}"
-                )
-                self._observe(ContainerFailed(task.spec.task_id, container=definition["name"], reason=reason))
-                return False
-        return True
-
-    def _pull_image(self, image: str) -> None:
-        if image.startswith("ecslab/"):
-            raise images.ImagesUnavailable("not found")  # the lab's images are made here and live nowhere else
-        repository, tag = image, None
-        if "@" not in image:
-            name, colon, tag = image.rpartition(":")
-            repository, tag = (name, tag) if colon and "/" not in tag else (image, "latest")
-        self._api.pull(repository, tag=tag)
-        self._api.inspect_image(image)
-
-    def _create_all(self, task: _Task) -> bool:
+    def _create_containers(self, task: _Task, home: Home) -> None:
         spec = task.spec
-        by_name = {c["name"]: c for c in spec.containers}
-        self._make_volumes(task)
+        sources = {volume["name"]: self._source(task, volume) for volume in spec.volumes}
+        siblings: dict[str, str] = {}
         for name in start_order(spec.containers):
-            if task.removed:
-                return False
-            try:
-                task.ids[name] = self._create(task, by_name[name])
-            except self._docker.errors.APIError as error:
-                reason = f"CannotCreateContainerError: Error response from daemon: {_words(error)}"
-                self._observe(ContainerFailed(spec.task_id, container=name, reason=reason))
-                return False
-            self._by_container[task.ids[name]] = (task, name)
-        return True
-
-    def _make_volumes(self, task: _Task) -> None:
-        for volume in task.spec.volumes:
-            if (volume.get("host") or {}).get("sourcePath"):
-                continue
-            docker_volume = volume.get("dockerVolumeConfiguration") or {}
-            labels = {**self._own_labels(), **(docker_volume.get("labels") or {})}
-            self._api.create_volume(
-                self.volume_name(task.spec, volume),
-                driver=docker_volume.get("driver"),
-                driver_opts=docker_volume.get("driverOpts"),
-                labels=labels,
+            if task.removed or self._closing.is_set():
+                return
+            item = task.containers[name]
+            arguments, host = docker_settings.container_settings(
+                spec, item.definition, home=home, siblings=siblings, sources=sources, speed=self._speed
             )
-            if docker_volume.get("scope") != "shared":
-                task.volumes.append(self.volume_name(task.spec, volume))
+            labels = {
+                **(item.definition.get("dockerLabels") or {}),
+                **self._task_labels(spec),
+                "com.amazonaws.ecs.container-name": name,
+            }
+            with _named("CannotCreateContainerError", name):
+                item.id = siblings[name] = self._docker.create_container(
+                    **arguments,
+                    name=_container_name(spec, name),
+                    labels=labels,
+                    host_config=self._docker.create_host_config(**host),
+                )["Id"]
+            self._owners[item.id] = (task, name)
 
-    def volume_name(self, spec: TaskSpec, volume: Mapping) -> str:
-        if (volume.get("dockerVolumeConfiguration") or {}).get("scope") == "shared":
-            return f"ecslab-{self._region_id}-{volume['name']}"
-        return f"ecslab-{spec.task_id}-{volume['name']}"
+    def _source(self, task: _Task, volume: Mapping) -> str:
+        """The folder or Docker volume behind a volume of the task; made if need be."""
+        path = (volume.get("host") or {}).get("sourcePath")
+        if path:
+            folder = docker_safety.host_path(path, self._lab_folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            return str(folder)
+        settings = volume.get("dockerVolumeConfiguration") or {}
+        shared = settings.get("scope") == "shared"
+        name = "-".join(["ecslab", self._region_id, *([] if shared else [task.spec.task_id]), volume["name"]])
+        if shared and not settings.get("autoprovision") and not self._has_volume(name):
+            with _named("CannotInspectVolumeError"):
+                return self._docker.inspect_volume(volume["name"])["Name"]
+        with _named("CannotCreateVolumeError"):
+            self._docker.create_volume(
+                name,
+                driver=settings.get("driver"),
+                driver_opts=settings.get("driverOpts"),
+                labels={**(settings.get("labels") or {}), **self._labels},
+            )
+        if not shared:
+            task.volumes.append(name)
+        return name
 
-    def _create(self, task: _Task, definition: Mapping) -> str:
-        spec = task.spec
-        namespace = {
-            "awsvpc": lambda: f"container:{task.pause}",
-            "host": lambda: f"container:{self._instance_pause(spec.instance)}",
-            "bridge": lambda: "bridge",
-            "none": lambda: "none",
-        }[spec.network_mode]()
-        labels = {
-            **self._labels(spec),
-            "com.amazonaws.ecs.container-name": definition["name"],
-            **(definition.get("dockerLabels") or {}),
-        }
-        settings, host = container_settings(
-            spec,
-            definition,
-            network_mode=namespace,
-            siblings=task.ids,
-            volume_name=lambda volume: self.volume_name(spec, volume),
-            speed=self._speed,
-            minimum_check=MINIMUM_CHECK_SECONDS,
-        )
-        created = self._api.create_container(**settings, labels=labels, host_config=self._api.create_host_config(**host))
-        return created["Id"]
+    def _has_volume(self, name: str) -> bool:
+        return any(v["Name"] == name for v in self._docker.volumes(filters={"name": name})["Volumes"] or ())
 
-    def _labels(self, spec: TaskSpec) -> dict[str, str]:
+    def _task_labels(self, spec: TaskSpec) -> dict[str, str]:
         return {
-            **self._own_labels(),
+            **self._labels,
             "com.amazonaws.ecs.cluster": spec.cluster,
             "com.amazonaws.ecs.task-arn": spec.task_arn,
             "com.amazonaws.ecs.task-definition-family": spec.family,
             "com.amazonaws.ecs.task-definition-version": str(spec.revision),
         }
 
-    def _own_labels(self) -> dict[str, str]:
-        return {OWNER: self._region_id, PROCESS: _process_id()}
-
-    def _published(self, task: _Task) -> dict[int, int]:
-        if task.pause is None or sys.platform == "linux":
-            return {}
-        found = self._api.inspect_container(task.pause)["NetworkSettings"]["Ports"] or {}
-        return {int(port.split("/")[0]): int(where[0]["HostPort"]) for port, where in found.items() if where}
-
     # Starting, stopping, removing -------------------------------------------
 
-    def _start(self, task: _Task, name: str) -> None:
-        container = task.ids[name]
-        definition = next(c for c in task.spec.containers if c["name"] == name)
-        with task.lock:
-            task.running.add(name)
-            task.announced.discard(name)
-            task.oom.discard(name)
-            task.health.pop(name, None)
+    def _start(self, task: _Task, item: _Container) -> None:
+        name = item.definition["name"]
         try:
-            self._api.start(container)
-        except self._docker.errors.APIError as error:
-            task.running.discard(name)
-            reason = f"CannotStartContainerError: Error response from daemon: {_words(error)}"
-            self._observe(ContainerFailed(task.spec.task_id, container=name, reason=reason))
-            return
-        started = Started(
-            task.spec.task_id,
+            with _named("CannotStartContainerError", name):
+                self._docker.start(item.id)
+        except _Failed:
+            item.state = "STOPPED"
+            raise
+        self._say(
+            task,
+            Started,
             container=name,
-            runtime_id=container,
-            image_digest=self._digest(definition["image"]),
-            network_bindings=self._bindings(task, container, definition),
+            runtime_id=item.id,
+            image_digest=self._once(("digest", item.definition["image"]), self._digest, item.definition["image"]),
+            network_bindings=self._network_bindings(task, item),
         )
-        self._announce(task, name, started)
-
-    def _bindings(self, task: _Task, container: str, definition: Mapping) -> tuple[Mapping, ...]:
-        """networkBindings. ECS reports the address on the instance; on this machine a port is bound to 127.0.0.1 only."""
-        mode = task.spec.network_mode
-        mappings = definition.get("portMappings") or ()
-        if mode == "host":
-            return tuple(_binding(m["containerPort"], m["containerPort"], m.get("protocol", "tcp")) for m in mappings)
-        if mode != "bridge" or not mappings:
-            return ()
-        ports = self._api.inspect_container(container)["NetworkSettings"]["Ports"] or {}
-        return tuple(
-            _binding(int(port.split("/")[0]), int(binding["HostPort"]), port.split("/")[1])
-            for port, where in sorted(ports.items())
-            for binding in where or ()
-        )
-
-    def _digest(self, image: str) -> str:
-        if image not in self._digests:
-            self._digests[image] = self._api.inspect_image(image)["Id"]
-        return self._digests[image]
-
-    def _announce(self, task: _Task, name: str, started: Started) -> None:
-        """Report the start, then the exit of a container that was faster than that."""
-        self._observe(started)
         with task.lock:
-            task.announced.add(name)
-            code = task.early.pop(name, None)
+            code = item.exited_early
+            item.state = "RUNNING" if code is None else "STOPPED"
         if code is not None:
-            self._say_exit(task, name, code)
+            self._report_exit(task, item, code)
 
-    def _stop(self, task: _Task, name: str, timeout: float) -> None:
-        container = task.ids.get(name)
-        if container is None or name not in task.running:
+    def _digest(self, image: str) -> str | None:
+        found = images.find(self._docker, image) or {}
+        repository_digests = found.get("RepoDigests") or [""]
+        return repository_digests[0].partition("@")[2] or found.get("Id")
+
+    def _network_bindings(self, task: _Task, item: _Container) -> tuple[Mapping, ...]:
+        """ECS says 0.0.0.0, every address of the container instance. That is what is told, though here it is only 127.0.0.1."""
+        mode, mappings = task.spec.network_mode, item.definition.get("portMappings") or ()
+        if mode == "host":
+            pairs = [(m["containerPort"], m["containerPort"], m.get("protocol", "tcp")) for m in mappings]
+        elif mode == "bridge" and mappings:
+            ports = self._docker.inspect_container(item.id)["NetworkSettings"]["Ports"] or {}
+            split = [(port.split("/"), where[0]["HostPort"]) for port, where in ports.items() if where]
+            pairs = sorted((int(port), int(host), protocol) for (port, protocol), host in split)
+        else:
+            return ()
+        return tuple({"bindIP": "0.0.0.0", "containerPort": c, "hostPort": h, "protocol": p} for c, h, p in pairs)
+
+    def _stop(self, task: _Task, item: _Container, seconds: float) -> None:
+        if item.starting is None:
             return
-        seconds = max(0, timeout / self._speed)
-        try:
-            self._api.kill(container, self._stop_signal(container))
-        except self._docker.errors.APIError:
-            return  # it exited by itself meanwhile; its event says so
-        timer = threading.Timer(seconds, self._kill, (task, name, container))
-        timer.daemon = True
-        timer.start()
+        wait([item.starting], LONGEST_STEP)
+        if item.state != "RUNNING":
+            return
+        item.killer = threading.Timer(seconds, self._lose_patience, (item,))
+        item.killer.daemon = True
+        item.killer.start()
+        signal = self._docker.inspect_container(item.id)["Config"].get("StopSignal") or "SIGTERM"
+        docker_leftovers.remove(self._docker.kill, item.id, signal)
 
-    def _stop_signal(self, container: str) -> str:
-        return self._api.inspect_container(container)["Config"].get("StopSignal") or "SIGTERM"
-
-    def _kill(self, task: _Task, name: str, container: str) -> None:
-        if name in task.running and not self._closed:
-            try:
-                self._api.kill(container)
-            except self._docker.errors.APIError:
-                pass  # it is already gone
+    def _lose_patience(self, item: _Container) -> None:
+        if item.state == "RUNNING" and not self._closing.is_set():
+            item.killed = True
+            docker_leftovers.remove(self._docker.kill, item.id)
 
     def _remove(self, task: _Task) -> None:
-        task.removed = True
-        if task.preparing is not None:
-            task.preparing.result(timeout=600)
-        for name, container in list(task.ids.items()):
-            task.lines[name] = self._read_logs(container, KEPT_LINES)
-        for container in [*task.ids.values(), task.pause]:
-            if container:
-                self._quietly(self._api.remove_container, container, force=True, v=True)
+        wait(list(task.jobs), LONGEST_STEP)
+        made = {name: item for name, item in task.containers.items() if item.id}
+        reads = {name: self._calls.submit(self._read_logs, item, KEPT_LINES) for name, item in made.items()}
+        kept = {name: read.result(LONGEST_STEP) for name, read in reads.items()}
+        ids = [item.id for item in made.values()] + [task.pause] * bool(task.pause)
+        remove = docker_leftovers.remove
+        wait([self._calls.submit(remove, self._docker.remove_container, i, force=True, v=True) for i in ids], LONGEST_STEP)
         for volume in task.volumes:
-            self._quietly(self._api.remove_volume, volume, force=True)
-        self._observe(Removed(task.spec.task_id))
+            remove(self._docker.remove_volume, volume, force=True)
+        if task.group:
+            docker_cgroups.remove_group(self._region_id, task.spec.task_id)
+        self._forget(task, ids, kept)
+        self._say(task, Removed)
 
-    def _quietly(self, call: Callable, *arguments, **options) -> None:
-        try:
-            call(*arguments, **options)
-        except self._docker.errors.APIError:
-            pass  # what should go is already gone
+    def _forget(self, task: _Task, ids: list[str], kept: dict[str, list[str]]) -> None:
+        """Only what the containers printed is kept."""
+        with self._lock:
+            self._kept_logs[task.spec.task_id] = kept
+            while len(self._kept_logs) > KEPT_TASKS:
+                self._kept_logs.popitem(last=False)
+            for container_id in ids:
+                self._owners.pop(container_id, None)
+            self._tasks.pop(task.spec.task_id, None)
 
-    def _read_logs(self, container: str, tail: int) -> list[str]:
-        try:
-            text = self._api.logs(container, stdout=True, stderr=True, tail=tail).decode(errors="replace")
-        except self._docker.errors.APIError:
+    def _read_logs(self, item: _Container, tail: int) -> list[str]:
+        import docker
+
+        if not item.id:
             return []
-        return text.splitlines()
+        try:
+            return self._docker.logs(item.id, tail=tail).decode(errors="replace").splitlines()
+        except docker.errors.APIError:
+            return []
+
+    def _measure(self, task: _Task, item: _Container) -> tuple[float, int]:
+        """(CPU seconds of this machine, bytes)."""
+        import docker
+
+        found = docker_cgroups.usage(item.id, task.group)
+        if found is not None:
+            return found
+        try:
+            stats = self._docker.stats(item.id, stream=False, one_shot=True)
+        except docker.errors.APIError:
+            return 0.0, 0
+        memory = stats["memory_stats"]
+        detail = memory.get("stats", {})
+        cache = detail.get("total_inactive_file", detail.get("inactive_file", 0))
+        return stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9, max(0, memory.get("usage", 0) - cache)
 
     # What Docker says -------------------------------------------------------
 
+    def _subscribe(self, since: int | None = None) -> Any:
+        """Docker's events about this region; from a moment (in nanoseconds) on, or from now."""
+        moment = f"{since // 10**9}.{since % 10**9:09d}" if since else None
+        filters = {
+            "type": "container",
+            "label": f"{docker_leftovers.REGION}={self._region_id}",
+            "event": ["die", "oom", "health_status"],
+        }
+        return connect(timeout=None).events(since=moment, decode=True, filters=filters)
+
     def _listen(self) -> None:
-        filters = {"type": "container", "label": f"{OWNER}={self._region_id}", "event": ["die", "oom", "health_status"]}
-        while not self._closed:
+        last = None
+        while not self._closing.is_set():
             try:
-                self._events = self._docker.APIClient(**_connection(), timeout=None).events(decode=True, filters=filters)
                 for event in self._events:
+                    last = event["timeNano"] + 1
                     self._heard(event)
             except Exception:
-                if not self._closed:
-                    time.sleep(0.2)
+                pass  # the stream broke; what follows asks again
+            if self._closing.wait(RECONNECT_AFTER):
+                return
+            try:
+                self._events = self._subscribe(since=last)
+            except Exception:
+                continue  # the engine is away; it may come back
 
     def _heard(self, event: Mapping) -> None:
-        found = self._by_container.get(event["id"])
-        if found is None:
+        task, name = self._owners.get(event["Actor"]["ID"], (None, ""))
+        if task is None:
             return
-        task, name = found
-        kind, _, detail = event["status"].partition(":")
-        if kind == "oom":
-            task.oom.add(name)
-        elif kind == "health_status":
-            status = detail.strip().upper()
-            if task.health.get(name) != status and status in ("HEALTHY", "UNHEALTHY"):
-                task.health[name] = status
-                self._observe(Health(task.spec.task_id, container=name, status=status))
-        elif kind == "die":
-            code = int(event["Actor"]["Attributes"].get("exitCode", 255))
-            with task.lock:
-                task.running.discard(name)
-                if name not in task.announced:
-                    task.early[name] = code
-                    return
-            self._say_exit(task, name, code)
+        what, _, detail = event["Action"].partition(": ")
+        if name == PAUSE:
+            if what == "die" and not task.removed:
+                self._lose_network(task)
+            return
+        item = task.containers[name]
+        if what == "oom":
+            item.oom = True
+        elif what == "health_status":
+            self._heard_health(task, item, detail.upper())
+        elif what == "die":
+            self._heard_exit(task, item, int(event["Actor"]["Attributes"].get("exitCode", 255)))
 
-    def _say_exit(self, task: _Task, name: str, code: int) -> None:
-        oom = name in task.oom or (code == 137 and self._was_oom(task, name))
-        self._observe(Exited(task.spec.task_id, container=name, exit_code=code, oom_killed=oom))
+    def _heard_health(self, task: _Task, item: _Container, status: str) -> None:
+        if item.state in ("STARTING", "RUNNING") and status in ("HEALTHY", "UNHEALTHY") and status != item.health:
+            item.health = status
+            self._say(task, Health, container=item.definition["name"], status=status)
 
-    def _was_oom(self, task: _Task, name: str) -> bool:
+    def _heard_exit(self, task: _Task, item: _Container, code: int) -> None:
+        with task.lock:
+            if item.state == "STARTING":
+                item.exited_early = code
+            if item.state != "RUNNING":
+                return
+            item.state = "STOPPED"
+        if code == KILLED:  # why it was killed takes a question to Docker, which would hold up the stream
+            self._job(task, self._report_exit, item, code)
+        else:
+            self._report_exit(task, item, code)
+
+    def _report_exit(self, task: _Task, item: _Container, code: int) -> None:
+        if item.killer:
+            item.killer.cancel()
+        oom = code == KILLED and not item.killed and (item.oom or self._was_oom(item))
+        self._say(task, Exited, container=item.definition["name"], exit_code=code, oom_killed=oom)
+
+    def _was_oom(self, item: _Container) -> bool:
+        import docker
+
         try:
-            return bool(self._api.inspect_container(task.ids[name])["State"].get("OOMKilled"))
-        except self._docker.errors.APIError:
+            return bool(self._docker.inspect_container(item.id)["State"]["OOMKilled"])
+        except docker.errors.APIError:
             return False
 
-
-def _done() -> Future:
-    future: Future = Future()
-    future.set_result(None)
-    return future
-
-
-def _binding(container_port: int, host_port: int, protocol: str) -> dict:
-    return {"bindIP": "0.0.0.0", "containerPort": container_port, "hostPort": host_port, "protocol": protocol}
+    def _lose_network(self, task: _Task) -> None:
+        """Somebody ended the pause container: without a network, its containers end too."""
+        for item in task.containers.values():
+            if item.id:
+                self._calls.submit(docker_leftovers.remove, self._docker.kill, item.id)
 
 
-def _ports(spec: TaskSpec) -> list[int]:
-    return [m["containerPort"] for c in spec.containers for m in c.get("portMappings") or () if "containerPort" in m]
+@contextmanager
+def _named(error_name: str, container: str | None = None) -> Iterator[None]:
+    """Give what Docker answers, or that it does not, the name that ECS has for it."""
+    import docker
+    import requests
+
+    try:
+        yield
+    except docker.errors.APIError as error:
+        raise _Failed(f"{error_name}: Error response from daemon: {_words(error)}", container) from error
+    except requests.exceptions.Timeout as error:
+        raise _Failed(f"DockerTimeoutError: {_words(error)}", container) from error
 
 
 def _words(error: Exception) -> str:
-    text = getattr(error, "explanation", None) or str(error)
-    return str(text).strip().splitlines()[0] if text else type(error).__name__
+    return str(getattr(error, "explanation", None) or error).strip() or type(error).__name__
 
 
-def _network_trouble(network: Network, error: Exception) -> str:
-    return (
-        f"ResourceInitializationError: the address range {network.vpc_cidr} of {network.vpc_id} is not free on this machine: "
-        f"{_words(error)}. Remove the Docker network that uses it, or use a VPC with another range."
-    )
+def _container_name(spec: TaskSpec, name: str) -> str:
+    """As the ECS agent names containers: the task definition, the container, something unique."""
+    return f"ecs-{spec.family}-{spec.revision}-{name}-{_unique()}"
 
 
-def _cgroup_usage(container: str) -> tuple[float, int]:
-    """(CPU seconds, bytes) from the control group of a container; zeros where it cannot be read."""
-    v1 = Path("/sys/fs/cgroup/cpuacct/docker") / container / "cpuacct.usage"
-    memory_v1 = Path("/sys/fs/cgroup/memory/docker") / container / "memory.usage_in_bytes"
-    v2 = Path("/sys/fs/cgroup/system.slice") / f"docker-{container}.scope"
-    try:
-        if v1.exists():
-            return int(v1.read_text()) / 1e9, int(memory_v1.read_text())
-        usage = dict(line.split() for line in (v2 / "cpu.stat").read_text().splitlines())
-        return int(usage["usage_usec"]) / 1e6, int((v2 / "memory.current").read_text())
-    except (OSError, KeyError, ValueError):
-        return 0.0, 0
+def _unique() -> str:
+    return uuid.uuid4().hex[:18]
 
 
-def sweep(api) -> None:
-    """Remove what regions of dead processes left behind."""
-    dead = set()
-    for thing in [*api.containers(all=True, filters={"label": PROCESS}), *api.networks(filters={"label": PROCESS})]:
-        labels = thing.get("Labels") or {}
-        if not _is_alive(labels[PROCESS]):
-            dead.add(labels[OWNER])
-    for volume in api.volumes(filters={"label": PROCESS})["Volumes"] or ():
-        if not _is_alive(volume["Labels"][PROCESS]):
-            dead.add(volume["Labels"][OWNER])
-    for region in dead:
-        _clear(api, f"{OWNER}={region}")
-
-
-def _clear(api, label: str) -> None:
-    """Remove every container, network and volume with this label."""
-    import docker.errors
-
-    def gone(call, *arguments, **options):
-        try:
-            call(*arguments, **options)
-        except docker.errors.APIError:
-            pass
-
-    containers = api.containers(all=True, filters={"label": label})
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda c: gone(api.remove_container, c["Id"], force=True, v=True), containers))
-    for network in api.networks(filters={"label": label}):
-        gone(api.remove_network, network["Id"])
-    for volume in api.volumes(filters={"label": label})["Volumes"] or ():
-        gone(api.remove_volume, volume["Name"], force=True)
+def _private_dns_name(address: str, arn: str) -> str:
+    region = arn.split(":")[3]
+    return f"ip-{address.replace('.', '-')}." + ("ec2.internal" if region == "us-east-1" else f"{region}.compute.internal")

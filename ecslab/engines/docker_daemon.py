@@ -47,7 +47,8 @@ def connect(*, timeout: float | None = CALL_WITHIN, connections: int = 8) -> "do
 def publishes_ports() -> bool:
     """True when containers' own addresses do not answer on this machine, because the engine lives in another one."""
     url = _address().get("base_url") or ""
-    return sys.platform != "linux" or not url.startswith(("", "unix")[bool(url)]) or "/.docker/desktop/" in url
+    elsewhere = bool(url) and not url.startswith(("unix:", "http+unix:"))
+    return sys.platform != "linux" or elsewhere or "/.docker/desktop/" in url
 
 
 def _address() -> dict:

@@ -1,62 +1,56 @@
-"""A container definition in Docker's terms.
+"""A container definition in Docker's terms: the settings one container is created with.
 
-Two answers: is there anything in a task that could reach out of the lab into
-this machine (`refused`), and which Docker settings does one of its containers
-get (`container_settings`). Sources: API Reference, ContainerDefinition,
-LinuxParameters; Developer Guide, "Amazon ECS task definition parameters".
+Sources: API Reference, ContainerDefinition, LinuxParameters, HealthCheck;
+Developer Guide, "Amazon ECS task definition parameters".
 """
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Callable, Mapping
+from dataclasses import dataclass
+from typing import Iterable, Mapping
 
 from ..rules.health import DEFAULT_INTERVAL, DEFAULT_RETRIES, DEFAULT_TIMEOUT
 from ..rules.lifecycle import has_health_check
+from . import docker_cgroups
 from .base import TaskSpec
 
 SECOND = 1_000_000_000  # Docker counts in nanoseconds
 MEBIBYTE = 2**20
 MINIMUM_CPU_SHARES = 2  # what ECS's agent passes for none, 0 and 1
 MAXIMUM_CPU_SHARES = 262144
-CFS_PERIOD = 100_000
-SWITCH = "Start the region with allow_unsafe=True if you trust this definition."
+DEFAULT_SWAPPINESS = 60
+LOCALHOST = "127.0.0.1"
+
+# However fast a region's time runs, starting a check takes this machine's time.
+SHORTEST_INTERVAL = 0.2
+SHORTEST_TIMEOUT = 1.0
 
 
-def refused(spec: TaskSpec, lab_folder: Path, allow_unsafe: bool) -> tuple[str, str] | None:
-    """(container, reason) when the task asks for more of this machine than a lab may have."""
-    if allow_unsafe:
-        return None
-    sources = {v["name"]: (v.get("host") or {}).get("sourcePath") for v in spec.volumes}
-    for definition in spec.containers:
-        name = definition["name"]
+@dataclass(frozen=True)
+class Home:
+    """Where the containers of one task live."""
 
-        def because(what: str) -> tuple[str, str]:
-            return name, f"CannotCreateContainerError: {what}. {SWITCH}"
-
-        if definition.get("privileged"):
-            return because("privileged containers could take over this machine")
-        if (definition.get("linuxParameters") or {}).get("devices"):
-            return because("devices of this machine are not shared with tasks")
-        for mount in definition.get("mountPoints") or ():
-            source = sources.get(mount["sourceVolume"])
-            if source and not Path(source).resolve().is_relative_to(lab_folder):
-                return because(f"{source} is outside the lab's folder {lab_folder}")
-    return None
+    network_mode: str  # as Docker writes it: bridge, none, container:<id>
+    pid_mode: str | None = None
+    ipc_mode: str | None = None
+    group: str | None = None  # the control group that holds the whole task's limits
 
 
 def container_settings(
     spec: TaskSpec,
     definition: Mapping,
     *,
-    network_mode: str,
+    home: Home,
     siblings: Mapping[str, str],
-    volume_name: Callable[[Mapping], str],
+    sources: Mapping[str, str],
     speed: float,
-    minimum_check: float,
 ) -> tuple[dict, dict]:
-    """(arguments of create_container, arguments of create_host_config)."""
-    own_network = spec.network_mode in ("bridge", "none")
-    ports = _ports(definition) if spec.network_mode == "bridge" else {}
+    """(arguments of docker-py's create_container, of its create_host_config).
+
+    `siblings` are the ids of the task's containers that exist already; `sources`
+    says which folder or Docker volume stands behind each volume of the task.
+    What Docker itself refuses in this combination it refuses in its own words.
+    """
+    ports = published_ports([definition]) if spec.network_mode == "bridge" else {}
     linux = definition.get("linuxParameters") or {}
     capabilities = linux.get("capabilities") or {}
     settings = {
@@ -66,16 +60,16 @@ def container_settings(
         "environment": _environment(spec, definition, speed),
         "user": definition.get("user"),
         "working_dir": definition.get("workingDirectory"),
-        "hostname": definition.get("hostname") if own_network else None,
+        "hostname": definition.get("hostname"),
         "stdin_open": bool(definition.get("interactive")),
         "tty": bool(definition.get("pseudoTerminal")),
         "ports": [tuple(port.split("/")) for port in ports] or None,
-        "healthcheck": _health_check(definition, speed, minimum_check),
+        "healthcheck": _health_check(definition, speed),
     }
     host = {
-        "network_mode": "none" if definition.get("disableNetworking") else network_mode,
+        "network_mode": "none" if definition.get("disableNetworking") else home.network_mode,
         "port_bindings": ports or None,
-        "binds": _binds(spec, definition, volume_name) or None,
+        "binds": _binds(definition, sources) or None,
         "volumes_from": [
             f"{siblings[v['sourceContainer']]}:{'ro' if v.get('readOnly') else 'rw'}" for v in definition.get("volumesFrom") or ()
         ]
@@ -98,12 +92,15 @@ def container_settings(
             for d in linux.get("devices") or ()
         ]
         or None,
-        "sysctls": {s["namespace"]: s["value"] for s in definition.get("systemControls") or ()} or None,
+        "sysctls": system_controls([definition], of_network=None if spec.network_mode == "bridge" else False) or None,
         "extra_hosts": {h["hostname"]: h["ipAddress"] for h in definition.get("extraHosts") or ()} or None,
         "dns": definition.get("dnsServers") or None,
         "dns_search": definition.get("dnsSearchDomains") or None,
-        **_resources(spec, definition, linux),
-        **_shared_namespaces(spec, siblings),
+        "pid_mode": home.pid_mode,
+        "ipc_mode": home.ipc_mode,
+        # What a container prints can always be read back; where logConfiguration sends it is the region's work.
+        "log_config": {"type": "json-file", "config": {"max-size": "10m"}},
+        **_limits(spec, definition, home.group),
     }
     return settings, {name: value for name, value in host.items() if value is not None}
 
@@ -113,84 +110,77 @@ def _environment(spec: TaskSpec, definition: Mapping, speed: float) -> dict[str,
     return {"ECSLAB_TASK": spec.task_id, "ECSLAB_SPEED": f"{speed:g}", **spec.environment, **own}
 
 
-def _resources(spec: TaskSpec, definition: Mapping, linux: Mapping) -> dict:
-    """Limits. The task's own sizes bound each of its containers, where Docker has no group for a whole task."""
-    limits: dict = {}
-    hard = definition.get("memory") or spec.memory
-    if hard:
-        limits["mem_limit"] = hard * MEBIBYTE
-        max_swap = linux.get("maxSwap")
-        limits["memswap_limit"] = (hard + (max_swap or 0)) * MEBIBYTE
+def _limits(spec: TaskSpec, definition: Mapping, group: str | None) -> dict:
+    """CPU and memory. Without a group for the whole task, each container has the task's limits."""
+    linux = definition.get("linuxParameters") or {}
+    limits = {
+        "cpu_shares": min(MAXIMUM_CPU_SHARES, max(MINIMUM_CPU_SHARES, definition.get("cpu") or 0)),
+        "cgroup_parent": group,
+    }
+    memory = definition.get("memory") or (None if group else spec.memory)
+    if memory:
+        # No swap unless asked for: a memory overrun ends the same way on every machine.
+        limits["mem_limit"] = memory * MEBIBYTE
+        limits["memswap_limit"] = (memory + (linux.get("maxSwap") or 0)) * MEBIBYTE
     if definition.get("memoryReservation"):
         limits["mem_reservation"] = definition["memoryReservation"] * MEBIBYTE
     if linux.get("maxSwap"):
-        limits["mem_swappiness"] = linux.get("swappiness", 60)
-    limits["cpu_shares"] = min(MAXIMUM_CPU_SHARES, max(MINIMUM_CPU_SHARES, definition.get("cpu") or 0))
-    if spec.cpu:
-        limits["cpu_period"] = CFS_PERIOD
-        limits["cpu_quota"] = max(1000, spec.cpu * CFS_PERIOD // 1024)
+        limits["mem_swappiness"] = linux.get("swappiness", DEFAULT_SWAPPINESS)
+    if spec.cpu and not group:
+        limits["cpu_period"] = docker_cgroups.PERIOD
+        limits["cpu_quota"] = docker_cgroups.quota(spec.cpu)
     return limits
 
 
-def _shared_namespaces(spec: TaskSpec, siblings: Mapping[str, str]) -> dict:
-    """pidMode and ipcMode `task`: the first container owns the namespace, the others join it."""
-    first = next(iter(siblings.values()), None)
-    shared: dict = {}
-    if spec.pid_mode == "task" and first:
-        shared["pid_mode"] = f"container:{first}"
-    elif spec.pid_mode == "host":
-        shared["pid_mode"] = "host"
-    if spec.ipc_mode == "task":
-        shared["ipc_mode"] = f"container:{first}" if first else "shareable"
-    elif spec.ipc_mode == "host":
-        shared["ipc_mode"] = "host"
-    return shared
+def system_controls(definitions: Iterable[Mapping], of_network: bool | None) -> dict[str, str]:
+    """Kernel parameters: of the network, all others, or (None) both. The last container wins."""
+    return {
+        control["namespace"]: control["value"]
+        for definition in definitions
+        for control in definition.get("systemControls") or ()
+        if of_network is None or control["namespace"].startswith("net.") == of_network
+    }
 
 
-def _ports(definition: Mapping) -> dict:
-    """Port bindings on 127.0.0.1; a host port of 0 lets Docker choose."""
+def published_ports(definitions: Iterable[Mapping]) -> dict[str, tuple[str, int | None]]:
+    """Port bindings on 127.0.0.1; a host port of None lets Docker choose."""
     bindings = {}
-    for mapping in definition.get("portMappings") or ():
-        protocol = mapping.get("protocol", "tcp")
-        if "containerPortRange" in mapping:
-            first, last = map(int, mapping["containerPortRange"].split("-"))
-            bindings.update({f"{port}/{protocol}": ("127.0.0.1", None) for port in range(first, last + 1)})
-        else:
-            bindings[f"{mapping['containerPort']}/{protocol}"] = ("127.0.0.1", mapping.get("hostPort") or None)
+    for definition in definitions:
+        for mapping in definition.get("portMappings") or ():
+            protocol = mapping.get("protocol", "tcp")
+            if "containerPortRange" in mapping:
+                first, last = map(int, mapping["containerPortRange"].split("-"))
+                bindings.update({f"{port}/{protocol}": (LOCALHOST, None) for port in range(first, last + 1)})
+            else:
+                bindings[f"{mapping['containerPort']}/{protocol}"] = (LOCALHOST, mapping.get("hostPort") or None)
     return bindings
 
 
-def _binds(spec: TaskSpec, definition: Mapping, volume_name: Callable[[Mapping], str]) -> list[str]:
-    volumes = {v["name"]: v for v in spec.volumes}
-    binds = []
-    for mount in definition.get("mountPoints") or ():
-        volume = volumes[mount["sourceVolume"]]
-        source = (volume.get("host") or {}).get("sourcePath") or volume_name(volume)
-        binds.append(f"{source}:{mount['containerPath']}:{'ro' if mount.get('readOnly') else 'rw'}")
-    return binds
+def _binds(definition: Mapping, sources: Mapping[str, str]) -> list[str]:
+    return [
+        f"{sources[mount['sourceVolume']]}:{mount['containerPath']}:{'ro' if mount.get('readOnly') else 'rw'}"
+        for mount in definition.get("mountPoints") or ()
+    ]
 
 
 def _tmpfs(item: Mapping) -> str:
     return ",".join([f"size={item['size']}m", *(item.get("mountOptions") or ())])
 
 
-def _health_check(definition: Mapping, speed: float, minimum: float) -> dict | None:
-    """Docker's own health check does the probing. One of the image's is switched off: ECS does not look at it."""
+def _health_check(definition: Mapping, speed: float) -> dict:
+    """Docker does the probing. A check of the image's own is switched off: ECS does not look at it."""
     if not has_health_check(definition):
         return {"test": ["NONE"]}
     check = definition["healthCheck"]
     command = list(check["command"])
-    if command[0] not in ("CMD", "CMD-SHELL"):
-        command = ["CMD", *command]
 
-    def nanoseconds(seconds: float) -> int:
-        return int(max(minimum, seconds / speed) * SECOND)
+    def real(seconds: float, least: float = 0.0) -> int:
+        return int(max(least, seconds / speed) * SECOND)
 
     return {
-        "test": command,
-        "interval": nanoseconds(check.get("interval", DEFAULT_INTERVAL)),
-        # A container gets its timeout in full: how fast a program answers does not depend on the region's speed.
-        "timeout": int(check.get("timeout", DEFAULT_TIMEOUT) * SECOND),
+        "test": command if command[0] in ("CMD", "CMD-SHELL") else ["CMD", *command],
+        "interval": real(check.get("interval", DEFAULT_INTERVAL), SHORTEST_INTERVAL),
+        "timeout": real(check.get("timeout", DEFAULT_TIMEOUT), SHORTEST_TIMEOUT),
         "retries": check.get("retries", DEFAULT_RETRIES),
-        "start_period": int((check.get("startPeriod") or 0) / speed * SECOND),
+        "start_period": real(check.get("startPeriod") or 0),
     }
