@@ -1,0 +1,4 @@
+"""`python -m ecslab` is the `ecslab` command."""
+from .cli import main
+
+main()

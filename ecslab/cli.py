@@ -1,0 +1,191 @@
+"""The `ecslab` command: a thin skin over the calls a notebook makes.
+
+Whatever goes wrong ends in one to three plain lines and exit code 1.
+"""
+from __future__ import annotations
+
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import click
+
+FIRST_LAB = "labs/00-start-here.ipynb"
+OWN_COPY = "ecslab-labs"
+
+
+class Trouble(click.ClickException):
+    """A plain sentence for the person at the terminal."""
+
+    def show(self, file=None) -> None:
+        click.echo(f"ecslab: {self.message}", err=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ecslab")
+def main() -> None:
+    """A private AWS region for learning Amazon ECS."""
+
+
+@main.command()
+@click.option("--engine", type=click.Choice(["auto", "docker", "simulated"]), default="auto", show_default=True)
+@click.option("--port", type=int, default=4566, show_default=True, help="0 picks a free one.")
+@click.option("--speed", type=click.FloatRange(min=0, min_open=True), help="Region seconds per second of yours.")
+@click.option("--seed", type=int, help="Fixes every id.")
+def serve(engine: str, port: int, speed: float | None, seed: int | None) -> None:
+    """Run a region until Ctrl-C."""
+    from .region import choose_engine, start
+
+    done = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: done.set())
+    try:
+        simulated = choose_engine(engine)[0] == "simulated"
+        region = start(engine=engine, seed=seed, speed=speed or (1.0 if simulated else None), port=port)
+    except (RuntimeError, ValueError) as error:
+        raise Trouble(str(error)) from None
+    except OSError as error:
+        raise Trouble(f"Port {port} cannot be used: {error.strerror or error}. Try another: ecslab serve --port 0") from None
+    with region:
+        click.echo(f"ECS region ready at {region.endpoint_url} (engine: {region.engine.name})")
+        sys.stdout.flush()
+        done.wait()
+
+
+@main.command()
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
+@click.option("--port", type=int, default=8888, show_default=True)
+def lab(no_browser: bool, port: int) -> None:
+    """Open JupyterLab on the first lab."""
+    folder = _labs_folder()
+    command = [
+        sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.port={port}", f"--LabApp.default_url=/lab/tree/{FIRST_LAB}",
+    ]  # fmt: skip
+    if no_browser:
+        command.append("--no-browser")
+    _quiet_news()
+    try:
+        raise SystemExit(subprocess.run(command).returncode)
+    except KeyboardInterrupt:
+        raise SystemExit(0) from None
+
+
+def _labs_folder() -> Path:
+    """The checkout, or a copy of the packaged labs in this folder. A file that is there already is never touched."""
+    from .teach import content_root
+
+    root = content_root()
+    if (root / "pyproject.toml").exists():
+        return root
+    copy = Path.cwd() / OWN_COPY
+    for source in (root / "labs").rglob("*"):
+        target = copy / "labs" / source.relative_to(root / "labs")
+        if source.is_file() and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
+    return copy
+
+
+def _quiet_news() -> None:
+    """JupyterLab asks once whether to fetch news; a lab is no place for that question."""
+    overrides = Path(sys.prefix) / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    if not overrides.exists():
+        try:
+            overrides.parent.mkdir(parents=True, exist_ok=True)
+            overrides.write_text('{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}\n')
+        except OSError:
+            pass  # an environment that cannot be written keeps its question
+
+
+@main.command()
+def env() -> None:
+    """Print shell exports for the running region: eval "$(ecslab env)"."""
+    from .region.registry import running
+
+    regions = running()
+    if not regions:
+        raise Trouble("No region is running. Open a lab in a notebook, or run: ecslab serve")
+    newest = regions[0]
+    if len(regions) > 1:
+        click.echo(f"# {len(regions)} regions are running; this is the newest, of process {newest['pid']}.", err=True)
+    for name, value in newest["environment"].items():
+        click.echo(f"unset {name}" if value is None else f"export {name}={shlex.quote(value)}")
+
+
+@main.command()
+def doctor() -> None:
+    """Say what is here, and how to mend what is missing."""
+    from .doctor import examine, report
+
+    click.echo(report(examine()))
+
+
+@main.command()
+@click.option("--export", "export_to", type=click.Path(dir_okay=False), help="Write everything to one file.")
+@click.option("--import", "import_from", type=click.Path(exists=True, dir_okay=False), help="Merge such a file.")
+def progress(export_to: str | None, import_from: str | None) -> None:
+    """Show what has been done; move it to another machine."""
+    from .teach import Progress, ProgressError, load_bank, load_exercises
+
+    try:
+        store = Progress()
+        if import_from:
+            store.import_(import_from)
+            click.echo(f"Merged {import_from}.")
+        if export_to:
+            store.export(export_to)
+            click.echo(f"Wrote {export_to}.")
+        if not (export_to or import_from):
+            click.echo(store.summary(load_exercises(), load_bank().questions))
+    except (ProgressError, OSError) as error:
+        raise Trouble(str(error)) from None
+
+
+@main.command()
+@click.argument("topic")
+@click.option("-n", "number", type=click.IntRange(min=1), help="Only so many questions.")
+def quiz(topic: str, number: int | None) -> None:
+    """Take the quiz on a TOPIC here in the terminal."""
+    from .teach.mistakes import Mistake
+    from .teach.quiz import open_quiz
+    from .teach.terminal import sit
+
+    try:
+        sit(open_quiz(topic, n=number))
+    except (Mistake, KeyError) as error:
+        raise Trouble(str(error).strip("'\"")) from None
+    except (KeyboardInterrupt, EOFError):
+        click.echo("\nStopped. What you answered is kept.")
+
+
+@main.command()
+@click.option("--check", is_flag=True, help="Only say which are stale.")
+@click.argument("names", nargs=-1)
+def labs(check: bool, names: tuple[str, ...]) -> None:
+    """Make the notebooks from labs/source."""
+    from .teach.notebooks import build
+
+    stale = build(check=check, names=names)
+    for sentence in stale or []:
+        click.echo(sentence)
+    if check and stale:
+        raise SystemExit(1)
+
+
+@main.command("check-content")
+@click.option("--fast", is_flag=True, help="Do not run the labs.")
+def check_content_command(fast: bool) -> None:
+    """Fail with one plain sentence for each fault in labs, exercises and questions."""
+    from .teach.content import check_content
+
+    faults = check_content(run_labs=not fast)
+    for fault in faults:
+        click.echo(fault)
+    if faults:
+        raise SystemExit(1)
+    click.echo("Labs, exercises and questions are in order.")
