@@ -54,7 +54,7 @@ class TaskController:
         if task is None:
             return
         self._handlers[type(seen)](self, task, seen)
-        self.touch(task)
+        self._advance(task, self._region.clock.now())  # at once: no state is skipped when much happens together
 
     def _network_ready(self, task: Task, seen: base.NetworkReady) -> None:
         task.progress = replace(task.progress, network_ready=True)
