@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import socket
 import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -179,9 +180,15 @@ class Server:
     """The endpoint on 127.0.0.1, in a thread of its own. OSError when the port is taken."""
 
     def __init__(self, port: int = 0):
-        self._server = make_server("127.0.0.1", port, _application(), threaded=True, request_handler=_QuietHandler)
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(("127.0.0.1", port))
+            listener.listen(128)
+            self._server = make_server(
+                "127.0.0.1", port, _application(), threaded=True, request_handler=_QuietHandler, fd=listener.fileno()
+            )
         self._server.daemon_threads = True
-        self.port = self._server.server_port
+        self.port = self._server.port
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True, name="ecslab-endpoint")
         self._thread.start()
 
