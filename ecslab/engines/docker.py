@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping
 
 from ..rules.container_order import start_order
-from . import docker_cgroups, docker_leftovers, docker_networks, docker_safety, docker_settings, images
+from . import docker_cgroups, docker_leftovers, docker_networks, docker_safety, docker_settings, docker_stats, images
 from .base import (
     ContainerFailed,
     Created,
@@ -120,6 +120,7 @@ class DockerEngine:
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._docker = connect(connections=2 * WORKERS)
+        self._stats = docker_stats.Listeners(self._docker)
         self._jobs = ThreadPoolExecutor(WORKERS, "ecslab-docker-job")
         self._calls = ThreadPoolExecutor(WORKERS, "ecslab-docker-call")
         self._events = self._subscribe()
@@ -170,8 +171,8 @@ class DockerEngine:
     def usage(self, task_id: str) -> dict[str, Usage]:
         task = self._tasks.get(task_id)
         running = [(n, c) for n, c in task.containers.items() if c.state == "RUNNING"] if task else []
-        found = {name: self._measure(task, item) for name, item in running}
-        return {name: Usage(cpu * self._speed, memory) for name, (cpu, memory) in found.items()}
+        found = {n: docker_cgroups.usage(c.id, task.group) or self._stats.usage(c.id) for n, c in running}
+        return {name: Usage(counted[0] * self._speed, counted[1]) for name, counted in found.items() if counted}
 
     def next_due(self) -> float | None:
         return None
@@ -518,22 +519,6 @@ class DockerEngine:
             return self._docker.logs(item.id, tail=tail).decode(errors="replace").splitlines()
         except docker.errors.APIError:
             return []
-
-    def _measure(self, task: _Task, item: _Container) -> tuple[float, int]:
-        """(CPU seconds of this machine, bytes)."""
-        import docker
-
-        found = docker_cgroups.usage(item.id, task.group)
-        if found is not None:
-            return found
-        try:
-            stats = self._docker.stats(item.id, stream=False, one_shot=True)
-        except docker.errors.APIError:
-            return 0.0, 0
-        memory = stats["memory_stats"]
-        detail = memory.get("stats", {})
-        cache = detail.get("total_inactive_file", detail.get("inactive_file", 0))
-        return stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9, max(0, memory.get("usage", 0) - cache)
 
     # What Docker says -------------------------------------------------------
 

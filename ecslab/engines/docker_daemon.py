@@ -41,7 +41,7 @@ def connect(*, timeout: float | None = CALL_WITHIN, connections: int = 8) -> "do
     """A client of the engine, safe to use from that many threads."""
     import docker
 
-    return docker.APIClient(**_address(), version="auto", timeout=timeout, num_pools=connections)
+    return docker.APIClient(**_address(), version="auto", timeout=timeout, max_pool_size=connections)
 
 
 def publishes_ports() -> bool:

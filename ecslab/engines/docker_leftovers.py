@@ -54,7 +54,7 @@ def _namespace() -> str:
         return os.uname().nodename if hasattr(os, "uname") else ""
 
 
-def _is_dead(owner: Mapping[str, str]) -> bool:
+def is_dead(owner: Mapping[str, str]) -> bool:
     if owner.get(NAMESPACE) != _namespace():
         return False
     return started(int(owner[PID])) != owner.get(STARTED)
@@ -62,7 +62,7 @@ def _is_dead(owner: Mapping[str, str]) -> bool:
 
 def sweep(client: "docker.APIClient") -> None:
     """Remove what the regions of dead processes left behind."""
-    for region_id in {owner[REGION] for owner in _owners(client) if _is_dead(owner)}:
+    for region_id in {owner[REGION] for owner in _owners(client) if is_dead(owner)}:
         clear(client, region_id)
 
 

@@ -15,7 +15,8 @@ SWITCH = "allow_unsafe=True at the region's start allows it"
 
 # Linux capabilities that lead out of a container.
 POWERFUL = frozenset(
-    "ALL BPF DAC_READ_SEARCH LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE PERFMON SYSLOG SYS_ADMIN SYS_BOOT SYS_MODULE SYS_RAWIO SYS_TIME".split()
+    "ALL BPF DAC_READ_SEARCH LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE PERFMON "
+    "SYSLOG SYS_ADMIN SYS_BOOT SYS_MODULE SYS_RAWIO SYS_TIME".split()
 )
 DOCKER_SOCKETS = (Path("/var/run/docker.sock"), Path("/run/docker.sock"), Path.home() / ".docker")
 

@@ -70,28 +70,18 @@ def container_settings(
         "network_mode": "none" if definition.get("disableNetworking") else home.network_mode,
         "port_bindings": ports or None,
         "binds": _binds(definition, sources) or None,
-        "volumes_from": [
-            f"{siblings[v['sourceContainer']]}:{'ro' if v.get('readOnly') else 'rw'}" for v in definition.get("volumesFrom") or ()
-        ]
-        or None,
+        "volumes_from": [f"{siblings[v['sourceContainer']]}:{_mode(v)}" for v in definition.get("volumesFrom") or ()] or None,
         "links": {siblings[link.partition(":")[0]]: link.rpartition(":")[2] for link in definition.get("links") or ()} or None,
         "read_only": bool(definition.get("readonlyRootFilesystem")),
         "privileged": bool(definition.get("privileged")),
-        "ulimits": [
-            {"Name": u["name"], "Soft": u["softLimit"], "Hard": u["hardLimit"]} for u in definition.get("ulimits") or ()
-        ]
-        or None,
+        "ulimits": [_ulimit(u) for u in definition.get("ulimits") or ()] or None,
         "cap_add": capabilities.get("add") or None,
         "cap_drop": capabilities.get("drop") or None,
         "security_opt": definition.get("dockerSecurityOptions") or None,
         "init": True if linux.get("initProcessEnabled") else None,
         "shm_size": linux["sharedMemorySize"] * MEBIBYTE if linux.get("sharedMemorySize") else None,
         "tmpfs": {t["containerPath"]: _tmpfs(t) for t in linux.get("tmpfs") or ()} or None,
-        "devices": [
-            f"{d['hostPath']}:{d.get('containerPath') or d['hostPath']}:{''.join(p[0] for p in d.get('permissions') or ('read', 'write', 'mknod'))}"
-            for d in linux.get("devices") or ()
-        ]
-        or None,
+        "devices": [_device(d) for d in linux.get("devices") or ()] or None,
         "sysctls": system_controls([definition], of_network=None if spec.network_mode == "bridge" else False) or None,
         "extra_hosts": {h["hostname"]: h["ipAddress"] for h in definition.get("extraHosts") or ()} or None,
         "dns": definition.get("dnsServers") or None,
@@ -158,9 +148,22 @@ def published_ports(definitions: Iterable[Mapping]) -> dict[str, tuple[str, int 
 
 def _binds(definition: Mapping, sources: Mapping[str, str]) -> list[str]:
     return [
-        f"{sources[mount['sourceVolume']]}:{mount['containerPath']}:{'ro' if mount.get('readOnly') else 'rw'}"
+        f"{sources[mount['sourceVolume']]}:{mount['containerPath']}:{_mode(mount)}"
         for mount in definition.get("mountPoints") or ()
     ]
+
+
+def _mode(mount: Mapping) -> str:
+    return "ro" if mount.get("readOnly") else "rw"
+
+
+def _ulimit(item: Mapping) -> dict:
+    return {"Name": item["name"], "Soft": item["softLimit"], "Hard": item["hardLimit"]}
+
+
+def _device(item: Mapping) -> str:
+    letters = "".join(permission[0] for permission in item.get("permissions") or ("read", "write", "mknod"))
+    return f"{item['hostPath']}:{item.get('containerPath') or item['hostPath']}:{letters}"
 
 
 def _tmpfs(item: Mapping) -> str:
