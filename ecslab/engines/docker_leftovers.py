@@ -12,9 +12,10 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Iterator, Mapping
 
 from . import docker_cgroups
+from .docker_steps import quietly
 
 if TYPE_CHECKING:
     import docker
@@ -81,19 +82,9 @@ def clear(client: "docker.APIClient", region_id: str) -> None:
     mine = {"label": f"{REGION}={region_id}"}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for container in client.containers(all=True, filters=mine):
-            pool.submit(remove, client.remove_container, container["Id"], force=True, v=True)
+            pool.submit(quietly, client.remove_container, container["Id"], force=True, v=True)
     for network in client.networks(filters=mine):
-        remove(client.remove_network, network["Id"])
+        quietly(client.remove_network, network["Id"])
     for volume in client.volumes(filters=mine)["Volumes"] or ():
-        remove(client.remove_volume, volume["Name"], force=True)
+        quietly(client.remove_volume, volume["Name"], force=True)
     docker_cgroups.remove_all(region_id)
-
-
-def remove(call: Callable, *arguments, **options) -> None:
-    """Remove one thing; it may be gone already, or be on its way out."""
-    import docker
-
-    try:
-        call(*arguments, **options)
-    except docker.errors.APIError:
-        pass

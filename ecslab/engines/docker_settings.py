@@ -29,7 +29,8 @@ SHORTEST_TIMEOUT = 1.0
 class Home:
     """Where the containers of one task live."""
 
-    network_mode: str  # as Docker writes it: bridge, none, container:<id>
+    pause: str | None = None  # the id of the task's own pause container
+    network_mode: str = "none"  # as Docker writes it: bridge, none, container:<id>
     pid_mode: str | None = None
     ipc_mode: str | None = None
     group: str | None = None  # the control group that holds the whole task's limits
@@ -50,7 +51,7 @@ def container_settings(
     says which folder or Docker volume stands behind each volume of the task.
     What Docker itself refuses in this combination it refuses in its own words.
     """
-    ports = published_ports([definition]) if spec.network_mode == "bridge" else {}
+    ports = _host_ports(definition) if spec.network_mode == "bridge" else {}
     linux = definition.get("linuxParameters") or {}
     capabilities = linux.get("capabilities") or {}
     settings = {
@@ -82,7 +83,7 @@ def container_settings(
         "shm_size": linux["sharedMemorySize"] * MEBIBYTE if linux.get("sharedMemorySize") else None,
         "tmpfs": {t["containerPath"]: _tmpfs(t) for t in linux.get("tmpfs") or ()} or None,
         "devices": [_device(d) for d in linux.get("devices") or ()] or None,
-        "sysctls": system_controls([definition], of_network=None if spec.network_mode == "bridge" else False) or None,
+        "sysctls": system_controls([definition], of_network=False if spec.network_mode == "awsvpc" else None) or None,
         "extra_hosts": {h["hostname"]: h["ipAddress"] for h in definition.get("extraHosts") or ()} or None,
         "dns": definition.get("dnsServers") or None,
         "dns_search": definition.get("dnsSearchDomains") or None,
@@ -132,18 +133,20 @@ def system_controls(definitions: Iterable[Mapping], of_network: bool | None) -> 
     }
 
 
-def published_ports(definitions: Iterable[Mapping]) -> dict[str, tuple[str, int | None]]:
+def _host_ports(definition: Mapping) -> dict[str, tuple[str, int | None]]:
     """Port bindings on 127.0.0.1; a host port of None lets Docker choose."""
     bindings = {}
-    for definition in definitions:
-        for mapping in definition.get("portMappings") or ():
-            protocol = mapping.get("protocol", "tcp")
-            if "containerPortRange" in mapping:
-                first, last = map(int, mapping["containerPortRange"].split("-"))
-                bindings.update({f"{port}/{protocol}": (LOCALHOST, None) for port in range(first, last + 1)})
-            else:
-                bindings[f"{mapping['containerPort']}/{protocol}"] = (LOCALHOST, mapping.get("hostPort") or None)
+    for mapping in definition.get("portMappings") or ():
+        protocol = mapping.get("protocol", "tcp")
+        first, _, last = mapping.get("containerPortRange", str(mapping.get("containerPort"))).partition("-")
+        for port in range(int(first), int(last or first) + 1):
+            bindings[f"{port}/{protocol}"] = (LOCALHOST, mapping.get("hostPort") or None)
     return bindings
+
+
+def any_ports(definitions: Iterable[Mapping]) -> dict[str, tuple[str, None]]:
+    """The same container ports, each on whatever port of 127.0.0.1 is free."""
+    return {port: (LOCALHOST, None) for definition in definitions for port in _host_ports(definition)}
 
 
 def _binds(definition: Mapping, sources: Mapping[str, str]) -> list[str]:

@@ -38,6 +38,11 @@ def request(address: str, path: str = "/", port: int = 80) -> tuple[int, str]:
                 raise
 
 
+def address(container: dict) -> str:
+    """Where a container, as inspected, answers."""
+    return next(iter(container["NetworkSettings"]["Networks"].values()))["IPAddress"]
+
+
 class Lab:
     """An engine, and the observations it made so far."""
 
@@ -190,7 +195,7 @@ class App:
 
     @property
     def address(self) -> str:
-        return self.docker.inspect_container(self.id)["NetworkSettings"]["IPAddress"]
+        return address(self.docker.inspect_container(self.id))
 
     def get(self, path: str = "/", port: int = 80) -> tuple[int, str]:
         return request(self.address, path, port)

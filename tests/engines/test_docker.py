@@ -14,7 +14,7 @@ from ecslab.engines import base, docker_cgroups, docker_leftovers
 from ecslab.engines.base import ContainerFailed, Created, Exited, Health, NetworkReady, Removed, Started, TaskFailed
 from ecslab.engines.docker import available
 
-from .conftest import SPEED, request
+from .conftest import SPEED, address, request
 
 MEBIBYTE = 2**20
 SECOND = 10**9
@@ -249,8 +249,8 @@ def test_containers_of_a_task_share_localhost_and_the_interface_s_name(lab):
     spec = lab.run({}, sidecar("sidecar"))
     request(spec.network.private_ip, port=8080)
     answer = lab.execute(spec, "sh", "-c", "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc 127.0.0.1 8080")[1]
-    address = spec.network.private_ip.replace(".", "-")
-    assert f'"hostname": "ip-{address}.eu-west-1.compute.internal"' in answer
+    dashed = spec.network.private_ip.replace(".", "-")
+    assert f'"hostname": "ip-{dashed}.eu-west-1.compute.internal"' in answer
 
 
 def test_a_second_container_on_the_same_port_of_a_task_ends(lab):
@@ -290,15 +290,14 @@ def test_a_fixed_host_port_serves_one_bridge_task_only(lab):
 
 def test_links_reach_a_bridge_container_by_its_alias(lab):
     spec = lab.run({"name": "db"}, {"links": ["db:database"]}, network_mode="bridge")
-    address = lab.inspect(spec, "db")["NetworkSettings"]["IPAddress"]
-    request(address)
+    request(address(lab.inspect(spec, "db")))
     code, answer = lab.execute(spec, "sh", "-c", "printf 'GET /health HTTP/1.0\\r\\n\\r\\n' | nc database 80")
     assert (code, answer.splitlines()[-1]) == (0, "ok")
 
 
 def test_host_mode_tasks_of_one_instance_share_its_ports(lab):
-    address = lab.cidr.replace("0.0/16", "200.1")
-    network = base.Network("vpc-1", lab.cidr, "subnet-1", "eni-i", address, "02:42:0a:00:c8:01")
+    host = lab.cidr.replace("0.0/16", "200.1")
+    network = base.Network("vpc-1", lab.cidr, "subnet-1", "eni-i", host, "02:42:0a:00:c8:01")
     instance = base.Instance("instance-1", network)
     web = {"portMappings": [{"containerPort": 80}]}
     first = lab.prepare(web, network_mode="host", instance=instance)
@@ -306,7 +305,7 @@ def test_host_mode_tasks_of_one_instance_share_its_ports(lab):
     lab.engine.start(first.task_id, "app")
     bindings = lab.wait(Started, first).network_bindings
     assert bindings == ({"bindIP": "0.0.0.0", "containerPort": 80, "hostPort": 80, "protocol": "tcp"},)
-    assert json.loads(request(address)[1])["task"] == first.task_id
+    assert json.loads(request(host)[1])["task"] == first.task_id
     second = lab.run(web, network_mode="host", instance=instance)
     assert lab.wait(Exited, second).exit_code == 1
     elsewhere = lab.run(web, network_mode="host", instance=base.Instance("instance-2", None))
@@ -482,7 +481,21 @@ def test_a_shared_docker_volume_outlives_its_task(lab):
 def test_a_shared_docker_volume_that_nobody_made_is_an_error(lab):
     volume = {"name": "nobodys-volume", "dockerVolumeConfiguration": {"scope": "shared"}}
     reason = lab.failure({"mountPoints": [{"sourceVolume": "nobodys-volume", "containerPath": "/x"}]}, volumes=(volume,))
-    assert reason.startswith("CannotInspectVolumeError: Error response from daemon: ")
+    assert reason.startswith("CannotCreateVolumeError: Error response from daemon: ")
+
+
+def test_a_file_system_is_the_same_for_every_task(lab):
+    volume = {"name": "files", "efsVolumeConfiguration": {"fileSystemId": "fs-1", "rootDirectory": "/shop"}}
+    mount = {"mountPoints": [{"sourceVolume": "files", "containerPath": "/files"}]}
+    first, second = lab.run(mount, volumes=(volume,)), lab.run(mount, volumes=(volume,))
+    lab.execute(first, *write("both", "/files/file"))
+    assert lab.execute(second, "cat", "/files/file") == (0, "both\n")
+
+
+def test_a_kind_of_volume_that_cannot_be_had_is_refused_aloud(lab):
+    volume = {"name": "v", "fsxWindowsFileServerVolumeConfiguration": {"fileSystemId": "fs-2"}}
+    reason = lab.failure(mounting("")[0], volumes=(volume,))
+    assert reason == "CannotCreateVolumeError: volume v: fsxWindowsFileServerVolumeConfiguration cannot be had here"
 
 
 def test_volumes_from_another_container_are_mounted(lab):

@@ -1,0 +1,148 @@
+"""Where a task's containers live: the network, process and IPC namespaces they join.
+
+A pause container does nothing but own namespaces. A task in `awsvpc` mode has
+one with the address of its network interface; so has a task whose containers
+share processes or IPC. A container instance has one too, for what ECS calls the
+"host": tasks in `host` mode join it. Sources: Developer Guide, "Amazon ECS task
+networking options for EC2"; API Reference, TaskDefinition (pidMode, ipcMode).
+"""
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Mapping
+
+from . import docker_cgroups, docker_leftovers, docker_networks, docker_settings, images
+from .base import Instance, Network, TaskSpec
+from .docker_daemon import publishes_ports
+from .docker_settings import Home
+from .docker_steps import Once, named
+
+if TYPE_CHECKING:
+    import docker
+
+PAUSE = "~internal~ecs~pause"  # what ECS calls the container that owns a task's network
+MAC_OF_THE_ENDPOINT = "1.44"  # Docker API versions before it take the address for the whole container
+HOSTLESS = Instance("local", None)
+
+
+class Homes:
+    def __init__(self, client: "docker.APIClient", once: Once, region_id: str, labels: Mapping[str, str]):
+        self._docker = client
+        self._once = once
+        self._region_id = region_id
+        self._labels = labels
+
+    def find(self, spec: TaskSpec) -> Home:
+        """Where the task's containers will live. Its pause container exists then, but does not run yet."""
+        modes = (spec.network_mode, spec.pid_mode, spec.ipc_mode)
+        host = "container:" + self._instance(spec.instance or HOSTLESS) if "host" in modes else None
+        group = self._group(spec)
+        pause = self._create_pause(spec) if "awsvpc" in modes or "task" in modes else None
+        namespaces = {"awsvpc": f"container:{pause}", "task": f"container:{pause}", "host": host}
+        return Home(
+            pause=pause,
+            network_mode=namespaces.get(spec.network_mode, spec.network_mode),
+            pid_mode=namespaces.get(spec.pid_mode),
+            ipc_mode=namespaces.get(spec.ipc_mode, spec.ipc_mode),
+            group=group,
+        )
+
+    def open(self, home: Home) -> dict[int, int]:
+        """Start the pause container. Which of its ports answer on which port of 127.0.0.1, where addresses do not."""
+        if home.pause is None:
+            return {}
+        with named("CannotStartContainerError"):
+            self._docker.start(home.pause)
+        if not publishes_ports():
+            return {}
+        ports = self._docker.inspect_container(home.pause)["NetworkSettings"]["Ports"] or {}
+        return {int(port.split("/")[0]): int(where[0]["HostPort"]) for port, where in ports.items() if where}
+
+    def _group(self, spec: TaskSpec) -> str | None:
+        """A control group for the whole task, where it makes a difference and can be made."""
+        if len(spec.containers) > 1 and (spec.cpu or spec.memory) and docker_cgroups.can_group():
+            return docker_cgroups.make_group(self._region_id, spec.task_id, spec.cpu, spec.memory)
+        return None
+
+    def _create_pause(self, spec: TaskSpec) -> str:
+        settings = {"init": spec.pid_mode == "task"}  # a process number 1 that buries the dead
+        hostname = None
+        if spec.network is not None:
+            hostname = _private_dns_name(spec.network.private_ip, spec.task_arn)
+            settings["sysctls"] = docker_settings.system_controls(spec.containers, of_network=True) or None
+            settings["port_bindings"] = docker_settings.any_ports(spec.containers) if publishes_ports() else None
+        its_labels = {**labels(spec, self._labels), "com.amazonaws.ecs.container-name": PAUSE}
+        return self._create(container_name(spec, "internalecspause"), its_labels, spec.network, "none", hostname, **settings)
+
+    def _instance(self, instance: Instance) -> str:
+        """The id of the container that is the "host" of a container instance."""
+        if instance.network is not None:
+            self._vpc_network(instance.network)  # not within the other: what is made once waits for nothing else
+        return self._once.result(("instance", instance.id), self._start_instance, instance)
+
+    def _start_instance(self, instance: Instance) -> str:
+        its_labels = {**self._labels, "ecslab.container-instance": instance.id}
+        pause = self._create(f"ecs-instance-{_unique()}", its_labels, instance.network, "bridge", None, init=True)
+        self._docker.start(pause)
+        return pause
+
+    def _create(
+        self, name: str, its_labels: Mapping[str, str], network: Network | None, otherwise: str, hostname: str | None, **settings
+    ) -> str:
+        """The id of a new pause container, in the VPC or in the network named `otherwise`."""
+        from docker.utils import version_lt
+
+        api = self._docker
+        self._once.result("images", images.ensure_app_images, api)
+        network_name, endpoint, mac = otherwise, None, {}
+        if network is not None:
+            network_name, mac = self._vpc_network(network), {"mac_address": network.mac}
+            place = {"ipv4_address": network.private_ip}
+            if not version_lt(api.api_version, MAC_OF_THE_ENDPOINT):
+                place, mac = {**place, **mac}, {}
+            endpoint = api.create_networking_config({network_name: api.create_endpoint_config(**place)})
+        ports = [tuple(port.split("/")) for port in settings.get("port_bindings") or ()]
+        with named("CannotCreateContainerError"):
+            return api.create_container(
+                images.PAUSE,
+                name=name,
+                labels=dict(its_labels),
+                hostname=hostname,
+                ports=ports or None,
+                **mac,
+                networking_config=endpoint,
+                host_config=api.create_host_config(network_mode=network_name, ipc_mode="shareable", **settings),
+            )["Id"]
+
+    def _vpc_network(self, network: Network) -> str:
+        """The name of the Docker network that is this VPC."""
+        name = f"ecslab-{self._region_id}-{network.vpc_id}"
+        self._once.result("sweep", docker_leftovers.sweep, self._docker)
+        key = ("network", network.vpc_id)
+        self._once.result(key, docker_networks.create, self._docker, name, network.vpc_id, network.vpc_cidr, self._labels)
+        return name
+
+
+def labels(spec: TaskSpec, ours: Mapping[str, str]) -> dict[str, str]:
+    """What the containers of a task are labelled with, as the ECS agent does."""
+    return {
+        **ours,
+        "com.amazonaws.ecs.cluster": spec.cluster,
+        "com.amazonaws.ecs.task-arn": spec.task_arn,
+        "com.amazonaws.ecs.task-definition-family": spec.family,
+        "com.amazonaws.ecs.task-definition-version": str(spec.revision),
+    }
+
+
+def container_name(spec: TaskSpec, name: str) -> str:
+    """As the ECS agent names containers: the task definition, the container, something unique."""
+    return f"ecs-{spec.family}-{spec.revision}-{name}-{_unique()}"
+
+
+def _unique() -> str:
+    return uuid.uuid4().hex[:18]
+
+
+def _private_dns_name(address: str, arn: str) -> str:
+    region = arn.split(":")[3]
+    return f"ip-{address.replace('.', '-')}." + ("ec2.internal" if region == "us-east-1" else f"{region}.compute.internal")
