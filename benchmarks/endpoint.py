@@ -58,7 +58,9 @@ print(s.get_host_and_port()[1], flush=True); sys.stdin.read()
 
 
 def describe_services(calls: int = 200):
-    moto = subprocess.Popen([sys.executable, "-c", MOTO], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    moto = subprocess.Popen(
+        [sys.executable, "-c", MOTO], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     served = subprocess.Popen([sys.executable, "-m", "ecslab", "serve", "--engine", "simulated", "--port", "0"], stdout=subprocess.PIPE, text=True)
     try:
         endpoints = (served.stdout.readline().split()[4], f"http://127.0.0.1:{moto.stdout.readline().strip()}")

@@ -109,7 +109,6 @@ class Region:
 
         from . import server
 
-        server.EcsResponse.current = self
         try:
             self._server = server.Server(port)
         except BaseException:
@@ -233,10 +232,6 @@ class Region:
         self._environment.restore()
         _forget_default_session()
         registry.remove(self._record)
-        from . import server
-
-        if server.EcsResponse.current is self:
-            server.EcsResponse.current = None
         atexit.unregister(self.stop)
         if _current is self:
             _current = None

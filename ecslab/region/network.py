@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 
-from moto.ec2.models import ec2_backends
-
 from ..engines.base import Engine, Network
 from ..rules.errors import EcsError, invalid
 from .identifiers import ACCOUNT
@@ -20,14 +18,20 @@ MAX_SECURITY_GROUPS = 5
 
 
 class Vpc:
+    """Made when first asked for: moto's EC2 is most of what a region's start would take."""
+
     def __init__(self, region_name: str, engine: Engine):
         self._region_name = region_name
-        _move_default_vpc(self._ec2, engine.free_cidr(DEFAULT_VPC_RANGES))
         self._taken: dict[str, set[str]] = {}  # subnet -> addresses in use
         self._next: dict[str, int] = {}
+        cidr = engine.free_cidr(DEFAULT_VPC_RANGES)
+        if cidr != DEFAULT_VPC_RANGES[0]:
+            _move_default_vpc(self._ec2, cidr)
 
     @property
     def _ec2(self):
+        from moto.ec2.models import ec2_backends
+
         return ec2_backends[ACCOUNT][self._region_name]
 
     def check(self, configuration: dict | None, launch_type: str | None) -> dict:

@@ -1,147 +1,23 @@
-"""The HTTP endpoint: moto's server with our ECS plugged in at one seam.
+"""The HTTP endpoint on loopback: moto's server, with ECS answered by us.
 
-moto plays every other service. For ECS its URL table is pointed at `EcsResponse`
-below, which reads the request with botocore's model as installed, calls the
-operation of that name, and lets moto serialise the answer. Nothing in here
-answers HTTP 500: what is not built, or goes wrong, is an error in AWS's shape.
+moto plays every other service. The seam is one line: before moto makes its
+application for ECS, its URL table is pointed at `ecs_response.EcsResponse`.
+moto's ECS and EC2 are imported in the background once the endpoint is open,
+because they are most of what a start would take.
 """
 from __future__ import annotations
 
-import json
-import logging
+import importlib
 import re
 import socket
 import threading
 from functools import lru_cache
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import moto.ecs.urls
-from moto.core.responses import ActionResult
-from moto.core.utils import get_service_model
-from moto.ecs.exceptions import ECSException
-from moto.ecs.responses import EC2ContainerServiceResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from ..rules.errors import EcsError, invalid
-from . import api
-
-if TYPE_CHECKING:
-    from . import Region
-
-log = logging.getLogger("ecslab")
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "host.docker.internal")
-# Members of requests that RegisterTaskDefinition's own rules check, with their own words.
-OWN_ENUM_CHECKS = ("RegisterTaskDefinition",)
-PYTHON_TYPES = {
-    "string": (str,),
-    "integer": (int,),
-    "long": (int,),
-    "boolean": (bool,),
-    "double": (int, float),
-    "float": (int, float),
-    "timestamp": (int, float, str),
-}
-
-
-class EcsResponse(EC2ContainerServiceResponse):
-    """moto's view of one ECS request, answered by our region."""
-
-    current: "Region | None" = None
-    RESPONSE_KEY_PATH_TO_TRANSFORMER: dict = {}  # our answers have botocore's shapes already
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.automated_parameter_parsing = False
-
-    def determine_response_protocol(self, _service_model) -> str:
-        return "json"  # the only one ECS speaks, whatever the request says it is
-
-    def call_action(self):
-        try:
-            return self.serialized(ActionResult(self._answer()))
-        except EcsError as error:
-            trouble = error
-        except Exception as error:
-            log.exception("ECS operation %s", self._get_action())
-            message = f"{self._get_action()} failed inside the region: {type(error).__name__}: {error}"
-            trouble = EcsError("ClientException", message)
-        return self.serialized(ActionResult(_serialisable(trouble)))
-
-    def _answer(self) -> dict:
-        region = EcsResponse.current
-        if region is None:
-            raise EcsError("ClientException", "No region is running here any more.")
-        name = self._get_action() or ""
-        if self.region != region.name:
-            raise EcsError(
-                "ClientException",
-                f"This is the AWS Region {region.name}, and the request was for {self.region}. "
-                f"Create the client with region_name='{region.name}'.",
-            )
-        model = get_service_model("ecs")
-        if name not in model.operation_names:
-            raise EcsError("UnknownOperationException", f"ECS has no operation {name}.")
-        function = api.load().get(name)
-        if function is None:
-            raise EcsError("UnsupportedFeatureException", f"{name} is not built in this region yet.")
-        request = _parsed(self.body)
-        check(request, model.operation_model(name).input_shape, "" if name in OWN_ENUM_CHECKS else name)
-        return region.call(name, function, request, self.headers.get("User-Agent", ""))
-
-
-def _serialisable(error: EcsError) -> ECSException:
-    exception = ECSException(error.code, error.message)
-    for name, value in error.extra.items():
-        setattr(exception, name, value)
-    return exception
-
-
-def _parsed(body) -> dict:
-    try:
-        request = json.loads(body or "{}")
-    except ValueError:
-        raise EcsError("SerializationException", "The request body is not valid JSON.") from None
-    if not isinstance(request, dict):
-        raise EcsError("SerializationException", "Start of structure or map found where not expected.")
-    return request
-
-
-def check(value, shape, operation: str, name: str = "") -> None:
-    """Is `value` of botocore's `shape`? SerializationException for a wrong type, InvalidParameterException for a wrong word."""
-    kind = shape.type_name
-    if value is None:
-        return
-    if kind in ("structure", "list", "map"):
-        expected = list if kind == "list" else dict
-        if not isinstance(value, expected):
-            raise EcsError("SerializationException", f"{name or 'request'} must be a {kind}, not {type(value).__name__}.")
-        if kind == "list":
-            for item in value:
-                check(item, shape.member, operation, name)
-        elif kind == "map":
-            for item in value.values():
-                check(item, shape.value, operation, name)
-        else:
-            for required in shape.required_members:
-                if value.get(required) is None:
-                    raise invalid(f"{required} can not be null.")
-            for member, item in value.items():
-                if member in shape.members:
-                    check(item, shape.members[member], operation, member)
-        return
-    types = PYTHON_TYPES.get(kind)
-    if types and (not isinstance(value, types) or (isinstance(value, bool) and bool not in types)):
-        raise EcsError("SerializationException", f"{name} must be a {kind}, not {type(value).__name__}.")
-    if operation and kind == "string" and getattr(shape, "enum", None) and value not in shape.enum:
-        raise invalid(f"{_words(name)} should be one of [{','.join(shape.enum)}]")
-
-
-@lru_cache
-def _words(name: str) -> str:
-    """`launchType` as ECS writes it in a message: `launch type`."""
-    return re.sub(r"(?<=[a-z])([A-Z])", lambda m: " " + m.group(1).lower(), name)
 
 
 class _OnlyFromHere:
@@ -167,8 +43,17 @@ def _is_loopback(netloc: str, amazon: bool = False) -> bool:
 @lru_cache
 def _application() -> _OnlyFromHere:
     """moto's application with ECS replaced. One for the whole process: it keeps nothing of a region."""
-    moto.ecs.urls.url_paths["{0}/$"] = EcsResponse.dispatch
-    return _OnlyFromHere(DomainDispatcherApplication(create_backend_app))
+    return _OnlyFromHere(DomainDispatcherApplication(_service_application))
+
+
+def _service_application(service):
+    if service == "ecs":
+        import moto.ecs.urls
+
+        from .ecs_response import EcsResponse
+
+        moto.ecs.urls.url_paths["{0}/$"] = EcsResponse.dispatch
+    return create_backend_app(service)
 
 
 class _QuietHandler(MotoRequestHandler):
@@ -191,6 +76,7 @@ class Server:
         self.port = self._server.port
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True, name="ecslab-endpoint")
         self._thread.start()
+        threading.Thread(target=importlib.import_module, args=("ecslab.region.ecs_response",), daemon=True).start()
 
     def stop(self) -> None:
         self._server.shutdown()
