@@ -346,6 +346,12 @@ class DockerEngine:
 
     def _remove(self, task: _Task) -> None:
         wait(list(task.jobs), LONGEST_STEP)
+        try:
+            self._take_away(task)
+        finally:
+            self._say(task, Removed)  # what could not be taken away now goes when the region closes
+
+    def _take_away(self, task: _Task) -> None:
         made = {name: item for name, item in task.containers.items() if item.id}
         reads = {name: self._calls.submit(self._read_logs, item, KEPT_LINES) for name, item in made.items()}
         kept = {name: read.result(LONGEST_STEP) for name, read in reads.items()}
@@ -356,7 +362,6 @@ class DockerEngine:
         if task.home.group:
             docker_cgroups.remove_group(self._region_id, task.spec.task_id)
         self._forget(task, ids, kept)
-        self._say(task, Removed)
 
     def _forget(self, task: _Task, ids: list[str], kept: dict[str, list[str]]) -> None:
         """Only what the containers printed is kept."""
