@@ -6,12 +6,12 @@ const calm = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches
 
 function cardContent(task) {
   const health = { HEALTHY: "✓ healthy", UNHEALTHY: "✗ unhealthy" }[task.health];
-  const codes = task.codes.length ? `exit ${task.codes.join(", ")}` : "";
+  const ended = task.codes.length ? `exit ${task.codes.join(", ")}` : task.reason.split(":")[0];
   return [
     el("span", { class: "ecslab-card-name" }, task.name, el("b", {}, ` :${task.revision}`)),
     el("span", { class: "ecslab-card-id" }, task.short),
     health && task.status === "RUNNING" ? el("span", { class: `ecslab-health ecslab-${task.health}` }, health) : null,
-    task.status === "STOPPED" || codes ? el("span", { class: "ecslab-card-id" }, codes) : null,
+    task.status === "STOPPED" ? el("span", { class: "ecslab-card-id" }, ended) : null,
   ].filter(Boolean);
 }
 
