@@ -7,6 +7,7 @@ every run of the same steps.
 """
 from __future__ import annotations
 
+import os
 import threading
 from functools import cached_property
 from typing import Any
@@ -34,8 +35,9 @@ def open_lab(name: str, engine: str = "auto", **options: Any) -> "Lab":
 
     `engine` is "auto", "docker" or "simulated"; with "auto" the variable
     `ECSLAB_ENGINE` decides where it is set. `options` go to `ecslab.start`. On
-    Docker the region's time runs ten times as fast as yours, unless `speed` says
-    otherwise; simulated, it stands still until it is moved.
+    Docker the region's time runs ten times as fast as yours, unless `speed` or
+    the variable `ECSLAB_SPEED` says otherwise; simulated, it stands still until
+    it is moved.
     """
     known = lab_names()
     if known and name not in known:
@@ -43,7 +45,7 @@ def open_lab(name: str, engine: str = "auto", **options: Any) -> "Lab":
     from ecslab.region import choose_engine, start
 
     if choose_engine(engine)[0] == "docker":
-        options.setdefault("speed", DOCKER_SPEED)
+        options.setdefault("speed", float(os.environ.get("ECSLAB_SPEED") or DOCKER_SPEED))
     region = start(engine=engine, **options)
     print(f"Lab {name}. Engine: {ENGINES.get(region.engine.name, region.engine.name)}.")
     return Lab(name, region)

@@ -68,7 +68,7 @@ def test_a_learners_notebook_runs_clean_with_nothing_solved(name, tmp_path):
 @pytest.mark.parametrize("name", LABS)
 def test_a_solved_notebook_runs_on_docker_and_every_exercise_passes(name, tmp_path):
     notebook = read(ROOT / "labs" / "solved" / f"{name}.ipynb")
-    run(notebook, ROOT / "labs" / "solved", {**environment(tmp_path), "ECSLAB_ENGINE": "docker"})
+    run(notebook, ROOT / "labs" / "solved", {**environment(tmp_path), "ECSLAB_ENGINE": "docker", "ECSLAB_SPEED": "20"})
     told = outputs(notebook)
     assert "Engine: docker" in told
     checks = [c for c in notebook.cells if c.cell_type == "code" and c.source.startswith("lab.check(")]
