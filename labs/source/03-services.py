@@ -383,5 +383,5 @@ lab.quiz("services", n=15, seed=3)
 #
 # **Next:** lab 04 looks inside one task: exit codes, memory, and the order its containers start and stop in.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 lab.progress()
