@@ -4,6 +4,7 @@ Whatever goes wrong ends in one to three plain lines and exit code 1.
 """
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import signal
@@ -68,6 +69,8 @@ def lab(no_browser: bool, port: int) -> None:
     ]  # fmt: skip
     if no_browser:
         command.append("--no-browser")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # in a container there is often nobody else
     _quiet_news()
     try:
         raise SystemExit(subprocess.run(command).returncode)
@@ -115,6 +118,7 @@ def env() -> None:
         click.echo(f"# {len(regions)} regions are running; this is the newest, of process {newest['pid']}.", err=True)
     for name, value in newest["environment"].items():
         click.echo(f"unset {name}" if value is None else f"export {name}={shlex.quote(value)}")
+    click.echo(f'export PATH={shlex.quote(newest["programs"])}:"$PATH"')
 
 
 @main.command()

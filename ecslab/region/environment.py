@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -43,11 +44,22 @@ class Environment:
             "AWS_DATA_PATH": os.pathsep.join(p for p in paths if p),
         }
         self.values.update({name: None for name in os.environ if name.startswith("AWS_ENDPOINT_URL_")})
-        self._before = {name: os.environ.get(name) for name in self.values}
-        _set(self.values)
+        own = {**self.values, "PATH": _with_aws(os.environ.get("PATH", ""))}
+        self._before = {name: os.environ.get(name) for name in own}
+        _set(own)
 
     def restore(self) -> None:
         _set(self._before)
+
+
+def programs() -> str:
+    """The folder of this Python's own commands, `aws` among them."""
+    return str(Path(sys.executable).parent)
+
+
+def _with_aws(path: str) -> str:
+    """PATH with this Python's own commands, so that `!aws` works in a notebook whose environment is not activated."""
+    return path if programs() in path.split(os.pathsep) else os.pathsep.join([programs(), path])
 
 
 def _set(values: dict[str, str | None]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -33,6 +34,7 @@ def write(endpoint_url: str, region_name: str, engine: str, environment: dict[st
         "region": region_name,
         "engine": engine,
         "started": time.time(),
+        "programs": str(Path(sys.executable).parent),
         "environment": environment,
     }
     try:

@@ -259,7 +259,7 @@ events(newest=1)
 # %% [markdown]
 # Such a rollout does not give up by itself: ECS tries again and again, more and more slowly, for tasks that never reach
 # `RUNNING`. Many summaries say that a failed rolling update rolls back automatically. It does not, unless you switch on the
-# **deployment circuit breaker** (lab 08). Here, you are the circuit breaker:
+# **deployment circuit breaker**. Here, you are the circuit breaker:
 
 # %%
 ecs.update_service(cluster="demo", service="web", taskDefinition="web:2")
@@ -381,7 +381,8 @@ lab.quiz("services", n=15, seed=3)
 # - Health decides: 40 seconds of `RUNNING`, or a check that you define.
 # - Events tell why nothing moves.
 #
-# **Next:** lab 04 looks inside one task: exit codes, memory, and the order its containers start and stop in.
+# **Next:** `lab.quiz("deployments")` goes one floor up: circuit breaker, blue/green, canary. `lab.quiz("tasks")` looks inside one
+# task: exit codes, memory, and the order its containers start and stop in.
 
 # %% tags=["nbval-ignore-output"]
 lab.progress()

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from contextlib import contextmanager
 
@@ -139,3 +140,27 @@ def test_a_web_page_from_elsewhere_cannot_call_the_region(headers, status):
         with pytest.raises(urllib.error.HTTPError) as answer:
             urllib.request.urlopen(request, timeout=10)
         assert answer.value.code == status
+
+
+def test_lab_serves_the_first_lab_on_loopback(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path / "log"
+    with log.open("w") as out:
+        process = subprocess.Popen([*ECSLAB, "lab", "--no-browser", "--port", str(port)], stdout=out, stderr=out, start_new_session=True)
+    try:
+        deadline = time.monotonic() + 60
+        while "/lab/tree/labs/00-start-here.ipynb" not in log.read_text() and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.2)
+        told = log.read_text()
+        assert f"http://127.0.0.1:{port}/lab/tree/labs/00-start-here.ipynb?token=" in told, told
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=10)
+
+
+def test_a_notebook_finds_the_aws_command_though_its_environment_is_not_activated():
+    code = "import subprocess; from ecslab.region import start; start(engine='simulated'); subprocess.run('aws ecs list-clusters', shell=True, check=True)"
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and '"clusterArns": []' in done.stdout, done.stderr
