@@ -80,9 +80,17 @@ def _owners(client: "docker.APIClient") -> Iterator[Mapping[str, str]]:
 def clear(client: "docker.APIClient", region_id: str) -> None:
     """Remove every container, network, volume and control group of a region."""
     mine = {"label": f"{REGION}={region_id}"}
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for container in client.containers(all=True, filters=mine):
-            pool.submit(quietly, client.remove_container, container["Id"], force=True, v=True)
+    containers = client.containers(all=True, filters=mine)
+
+    def remove(container: Mapping) -> None:
+        quietly(client.remove_container, container["Id"], force=True, v=True)
+
+    try:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(remove, containers))
+    except RuntimeError:  # Python is shutting down and takes no new work: one after the other, then
+        for container in containers:
+            remove(container)
     for network in client.networks(filters=mine):
         quietly(client.remove_network, network["Id"])
     for volume in client.volumes(filters=mine)["Volumes"] or ():

@@ -46,7 +46,7 @@ class QuizWidget(Panel):
             self.quiz.answer(
                 place,
                 answer,
-                round(float(seconds), 1) if isinstance(seconds, (int, float)) else None,
+                round(float(seconds), 3) if isinstance(seconds, (int, float)) else None,
                 confidence if confidence in CONFIDENCES else None,
             )
         except AnswerError as error:

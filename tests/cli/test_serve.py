@@ -164,3 +164,22 @@ def test_a_notebook_finds_the_aws_command_though_its_environment_is_not_activate
     code = "import subprocess; from ecslab.region import start; start(engine='simulated'); subprocess.run('aws ecs list-clusters', shell=True, check=True)"
     done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and '"clusterArns": []' in done.stdout, done.stderr
+
+
+def test_a_program_that_ends_without_stopping_its_region_leaves_nothing():
+    code = f"""
+import boto3, json, os
+from ecslab.region import start
+region = start(engine="docker", speed=20)
+ecs, ec2 = boto3.client("ecs"), boto3.client("ec2")
+ecs.create_cluster()
+ecs.register_task_definition(**json.loads({json.dumps(json.dumps(TASK))}))
+network = {{"awsvpcConfiguration": {{"subnets": [ec2.describe_subnets()["Subnets"][0]["SubnetId"]]}}}}
+task = ecs.run_task(taskDefinition="web", launchType="FARGATE", networkConfiguration=network)["tasks"][0]["taskArn"]
+ecs.get_waiter("tasks_running").wait(tasks=[task])
+print(os.getpid())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    listed = subprocess.run(["docker", "ps", "-a", "--format", "{{.Labels}}"], capture_output=True, text=True, timeout=30, check=True)
+    assert f"={done.stdout.strip()}" not in listed.stdout
