@@ -218,7 +218,9 @@ def _widget(module: str, name: str) -> Any:
     try:
         return getattr(import_module(f"ecslab.widgets.{module}"), name)
     except ModuleNotFoundError as error:
-        raise Mistake(f"lab.{module}() can not be shown here: {error.name} is not installed.") from None
+        ours = (error.name or "").startswith("ecslab.")
+        why = "is not built yet" if ours else f"can not be shown here: {error.name} is not installed"
+        raise Mistake(f"lab.{module}() {why}.") from None
 
 
 def _show(make_widget: Any, plain: str) -> None:

@@ -64,7 +64,7 @@ def test_after_an_answer_every_option_has_its_reason_in_the_order_shown(quiz):
 def test_an_answer_is_recorded_with_its_time_and_confidence(quiz, progress):
     answer(quiz, "sample.multiple", ["a", "b"], seconds=12.34, confidence="sure")
     kept = progress.latest_answers()["sample.multiple"]
-    assert (kept.choice, kept.correct, kept.seconds, kept.confidence) == (["a", "b"], True, 12.3, "sure")
+    assert (kept.choice, kept.correct, kept.seconds, kept.confidence) == (["a", "b"], True, 12.34, "sure")
 
 
 def test_an_unreadable_answer_is_told_and_not_recorded(quiz, progress):
