@@ -64,8 +64,8 @@ def fargate_size(aws):
         """,
     ],
     explanation="""
-    `COMPLETE` would accept any exit code, `START` would not wait at all. If `init` fails, `app` never starts and the task stops
-    with `TaskFailedToStart`.
+    `COMPLETE` would accept any exit code, `START` waits only until `init` has started. If `init` fails, `app` never starts and
+    the task stops with `TaskFailedToStart`.
     """,
 )
 def init_container(aws):
@@ -213,8 +213,8 @@ def override(aws):
         """,
     ],
     explanation="""
-    Keep the two apart: an application that carried the execution role could read every secret of its neighbours, and an agent
-    with the task role could not pull the image.
+    Keep the two apart, each with no more than it needs: your code has no business pulling images, and whoever starts your
+    containers has none in your buckets.
     """,
 )
 def roles(aws):

@@ -6,8 +6,9 @@
 # When you are done you can
 # - write a task definition that Fargate accepts, and mend one that it refuses,
 # - size a task, and say what each memory setting does,
+# - choose a network mode, and say which port answers,
+# - give a container a health check, settings and a place for its logs,
 # - use revisions: register, pin, deregister, delete,
-# - override a command and the environment for one run,
 # - tell the task role from the execution role.
 
 # %% [markdown]
@@ -24,7 +25,7 @@ import ecslab
 
 lab = ecslab.open_lab("02-task-definitions")
 ecs, ec2 = boto3.client("ecs"), boto3.client("ec2")
-cluster = ecs.create_cluster(clusterName="demo")
+ecs.create_cluster(clusterName="demo")
 subnets = [s["SubnetId"] for s in ec2.describe_subnets()["Subnets"]][:2]
 network = {"awsvpcConfiguration": {"subnets": subnets}}
 
@@ -43,7 +44,8 @@ def register(**changes):
     definition = {name: value for name, value in definition.items() if value is not None}
     try:
         made = ecs.register_task_definition(**definition)["taskDefinition"]
-        print(f"registered {made['family']}:{made['revision']} with {made.get('cpu')} CPU units, {made.get('memory')} MiB")
+        size = f"{made['cpu']} CPU units, {made['memory']} MiB" if "memory" in made else "no task size"
+        print(f"registered {made['family']}:{made['revision']}: {size}")
     except ecs.exceptions.ClientException as error:
         print("refused:", error.response["Error"]["Message"])
 
@@ -138,7 +140,56 @@ print("port         ", container["portMappings"][0])
 print("could run on ", ", ".join(kept["compatibilities"]))
 
 # %% [markdown]
-# ## 4. Memory: hard and soft
+# These are the fields to know. You have met the first two rows; the rest of this lab is about the others.
+#
+# | about | fields |
+# |---|---|
+# | the task | `family`, `requiresCompatibilities`, `cpu`, `memory`, `runtimePlatform`, `ephemeralStorage` |
+# | a container's life | `name`, `image`, `entryPoint`, `command`, `essential`, `dependsOn`, `startTimeout`, `stopTimeout` |
+# | ports | `networkMode` of the task, `portMappings` |
+# | resources | container `cpu`, `memory`, `memoryReservation`, `ulimits` |
+# | health | `healthCheck`, `restartPolicy` |
+# | settings and data | `environment`, `environmentFiles`, `secrets`, `volumes` of the task, `mountPoints` |
+# | permissions | `taskRoleArn`, `executionRoleArn` |
+# | logs | `logConfiguration` |
+
+# %% [markdown]
+# ## 4. Network mode and ports
+#
+# | mode | a container's network | host port | where |
+# |---|---|---|---|
+# | `awsvpc` | the task has its own interface and address; its containers share `localhost` | same as the container port | Fargate, EC2, Managed Instances |
+# | `bridge` | each container is on the instance's Docker bridge | fixed, or 0 for a free one | EC2, EXTERNAL |
+# | `host` | the instance's own | same as the container port | EC2, EXTERNAL, Managed Instances |
+# | `none` | no way out | no mappings | EC2, EXTERNAL |
+#
+# Leave `networkMode` out and you get `bridge`. Experiment 3: a fixed host port on an EC2 instance, and two tasks that want it.
+# **Predict:** how is the second one refused?
+
+# %%
+lab.region.add_instance("demo")
+ports = [{"containerPort": 80, "hostPort": 18080}]
+register(family="fixed", requiresCompatibilities=["EC2"], networkMode="bridge", cpu=None, memory=None,
+         containerDefinitions=[{**app, "memory": 64, "portMappings": ports}])
+for _ in range(2):
+    answer = ecs.run_task(cluster="demo", taskDefinition="fixed", launchType="EC2")
+    print("started", len(answer["tasks"]), "failures", [failure["reason"] for failure in answer["failures"]])
+
+# %% [markdown]
+# No exception: `run_task` succeeds and lists what it could not place under `failures`. Read them. One port of an instance
+# serves one task, so leave `hostPort` out, and Docker picks a free one for each.
+
+# %%
+register(family="free", requiresCompatibilities=["EC2"], networkMode="bridge", cpu=None, memory=None,
+         containerDefinitions=[{**app, "memory": 64, "portMappings": [{"containerPort": 80}]}])
+arns = [ecs.run_task(cluster="demo", taskDefinition="free", launchType="EC2")["tasks"][0]["taskArn"] for _ in range(2)]
+lab.region.run_for("30s")
+tasks = ecs.describe_tasks(cluster="demo", tasks=arns)["tasks"]
+host_ports = {task["containers"][0]["networkBindings"][0]["hostPort"] for task in tasks}
+print(len(tasks), "tasks on", len(host_ports), "different host ports")
+
+# %% [markdown]
+# ## 5. Memory: hard and soft
 #
 # | setting | where | what it does |
 # |---|---|---|
@@ -146,7 +197,7 @@ print("could run on ", ", ".join(kept["compatibilities"]))
 # | `memory` of a container | container | hard limit: more than that and the container is killed |
 # | `memoryReservation` | container | soft limit: reserved on the instance, may be exceeded |
 #
-# Experiment 3. The app leaks 20 MiB a second into a container that may have 64. **Predict** the exit code.
+# Experiment 4. The app leaks 20 MiB a second into a container that may have 64. **Predict** the exit code.
 
 # %%
 register(family="leaky", containerDefinitions=[{**app, "memory": 64, "command": ["--leak", "20"]}])
@@ -171,7 +222,33 @@ register(family="soft", containerDefinitions=[{**app, "memory": 256, "memoryRese
 lab.check("task-definitions.memory")
 
 # %% [markdown]
-# ## 5. Revisions
+# ## 6. Health check
+#
+# ECS asks a container for its health only if the definition says how. The check runs **inside** the container; exit code 0
+# means healthy.
+#
+# | field | default | meaning |
+# |---|---|---|
+# | `command` | none | `["CMD", ...]` runs a program, `["CMD-SHELL", "..."]` a shell line |
+# | `interval`, `timeout` | 30 s, 5 s | how often, and how long one check may take |
+# | `retries` | 3 | so many failures in a row make it `UNHEALTHY` |
+# | `startPeriod` | off | failures in this time after the start do not count |
+#
+# Experiment 5. This app falls ill 20 seconds after it starts. **Predict:** what will ECS do with the task?
+
+# %%
+check = {"command": ["CMD", "/app", "health"], "interval": 10, "retries": 2}
+register(family="patient", containerDefinitions=[{**app, "command": ["--unhealthy-after", "20"], "healthCheck": check}])
+task = ecs.run_task(cluster="demo", taskDefinition="patient", launchType="FARGATE", networkConfiguration=network)["tasks"][0]
+lab.region.run_for("2m")
+task = ecs.describe_tasks(cluster="demo", tasks=[task["taskArn"]])["tasks"][0]
+print("status", task["lastStatus"], "health", task["healthStatus"])
+
+# %% [markdown]
+# Nothing: it reports the illness and leaves the task alone. Only a *service* replaces an unhealthy task (lab 03).
+
+# %% [markdown]
+# ## 7. Revisions
 #
 # | state | can new tasks use it? | how it gets there |
 # |---|---|---|
@@ -207,9 +284,22 @@ deleted = ecs.delete_task_definitions(taskDefinitions=["old:1"])
 lab.check("task-definitions.retire")
 
 # %% [markdown]
-# ## 6. One run, other settings: overrides
+# ## 8. Settings: environment and overrides
 #
-# For one run you may replace the command and add environment variables without a new revision.
+# `environment` gives a container its variables. **Predict:** who can read them?
+
+# %%
+password = {"name": "PASSWORD", "value": "swordfish"}
+register(family="careless", containerDefinitions=[{**app, "environment": [password]}])
+kept = ecs.describe_task_definition(taskDefinition="careless")["taskDefinition"]
+print(kept["containerDefinitions"][0]["environment"])
+
+# %% [markdown]
+# Everyone who may describe the definition. A password belongs into `secrets`: there the definition holds only the ARN of a
+# Secrets Manager secret or an SSM parameter, and the value reaches the container as a variable when it starts. If the secret
+# changes later, running containers keep the old value.
+#
+# For one run you may replace the command and add variables without a new revision.
 
 # %%
 lab.exercise("task-definitions.override")
@@ -229,15 +319,15 @@ lab.region.run_for("1m")
 lab.check("task-definitions.override")
 
 # %% [markdown]
-# ## 7. Two roles
+# ## 9. Two roles
 #
 # | | task role (`taskRoleArn`) | execution role (`executionRoleArn`) |
 # |---|---|---|
-# | who uses it | your code, inside the containers | ECS's agent or Fargate, before your code runs |
+# | who uses it | your code, inside the containers | Fargate or ECS's agent, before your code runs |
 # | for what | S3, DynamoDB, ...; ECS Exec | pull from ECR, write logs, fetch secrets |
-# | if it is missing | your code is refused | the definition is refused, or the task cannot start |
+# | if it is missing | AWS refuses your code | the definition is refused, or the task cannot start |
 #
-# Experiment 4. **Predict** which of these need an execution role.
+# Experiment 6. **Predict** which of these need an execution role.
 
 # %%
 register(containerDefinitions=[{**app, "image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/shop:1"}])
@@ -269,10 +359,40 @@ register(
 lab.check("task-definitions.roles")
 
 # %% [markdown]
+# ## 10. Logs
+#
+# What a container prints goes to its **log driver**. On Fargate that is `awslogs`, `splunk` or `awsfirelens`. The options of
+# `awslogs`:
+#
+# | option | |
+# |---|---|
+# | `awslogs-group` | required; the log group must exist |
+# | `awslogs-region` | required |
+# | `awslogs-stream-prefix` | required on Fargate; the stream is `prefix/container/task id` |
+# | `awslogs-create-group` | `false`; `true` needs `logs:CreateLogGroup`, which the managed execution policy does not have |
+# | `mode` | `non-blocking` since June 2025: a full buffer drops lines. `blocking` makes the app wait instead |
+#
+# **Predict** what is wrong with each of these.
+
+# %%
+role = "arn:aws:iam::123456789012:role/ecsTaskExecutionRole"
+for broken in (
+    {"logDriver": "syslog"},
+    {"logDriver": "awslogs", "options": {"awslogs-region": "us-east-1", "awslogs-stream-prefix": "web"}},
+    {"logDriver": "awslogs", "options": {"awslogs-group": "/ecs/web", "awslogs-region": "us-east-1"}},
+):
+    register(family="talk", executionRoleArn=role, containerDefinitions=[{**app, "logConfiguration": broken}])
+
+# %% [markdown]
+# **Where this Region is simpler:** it checks roles, secrets and log options when you register, as ECS does. It does not fetch
+# secrets, and it sends no logs to CloudWatch: `lab.region.logs(task_arn)` shows what the containers of a task printed.
+
+# %% [markdown]
 # ## In the exam
 #
 # > - **Fargate:** `awsvpc`, task-level CPU and memory, exact pairs only.
 # > - **Execution role** pulls images, writes logs, fetches secrets. **Task role** is for the application.
+# > - **Many copies on one instance:** `bridge` without a host port, or `awsvpc`.
 # > - **A definition is immutable;** a bare family name means the latest ACTIVE revision.
 # > - **Deregistering stops nothing:** tasks and services that use the revision go on.
 # > - **Init container:** `essential: false`, and the others wait for it with `SUCCESS`.
@@ -286,6 +406,7 @@ lab.quiz("task-definitions", n=15, seed=2)
 #
 # - ECS checks a definition when you register it, and tells you exactly what is wrong.
 # - The task has a size; containers share it. The hard limit kills, the soft limit reserves.
+# - With `awsvpc` the task has an address; with `bridge` its containers have host ports.
 # - Revisions only move forward.
 # - Two roles: one for your code, one for those who start it.
 #
