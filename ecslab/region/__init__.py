@@ -31,6 +31,7 @@ from .network import Vpc
 DEFAULT_SEED = 1
 WAITER_FEATURE = re.compile(r"\bm/(?:[A-Za-z0-9+-]+,)*B(?:,|\s|$)")  # botocore marks a waiter's calls
 PAUSE_WALL, PAUSE_VIRTUAL = 0.25, 0.01
+OTHER_WAITERS_PAUSE = 15.0  # of a waiter on another service, in region seconds
 TICK = 0.1  # how often a simulated region with a speed moves its clock, in seconds
 
 _current: "Region | None" = None
@@ -88,6 +89,7 @@ class Region:
         self._due: list[tuple[float, int, object]] = []
         self._sequence = itertools.count()
         self._wake = threading.Event()
+        self._watchers: dict[str, list[Callable[[], None]]] = {}
         self._stopped = False
         self._session = None
 
@@ -259,11 +261,28 @@ class Region:
     def call(self, name: str, function: Callable, request: dict, user_agent: str) -> dict:
         """Answer one API request. A waiter's poll lets its pause pass first, where time is virtual."""
         with self.lock:
-            if self.is_simulated and self._loop is None and WAITER_FEATURE.search(user_agent):
-                self._run_until(self.clock.now() + waiter_delay(name))
+            self.before(user_agent, waiter_delay(name))
             response = function(self, request)
             self._changed()
             return response
+
+    def before(self, user_agent: str, pause: float = OTHER_WAITERS_PAUSE) -> None:
+        """Before any request: a waiter's poll lets its pause pass first, where time is virtual."""
+        if self.is_simulated and self._loop is None and WAITER_FEATURE.search(user_agent):
+            self._run_until(self.clock.now() + pause)
+
+    def noticed(self, service: str) -> None:
+        """After a request to a service that moto plays: something the region reads may have changed."""
+        watchers = self._watchers.get(service, ())
+        if watchers:
+            with self.lock:
+                for changed in watchers:
+                    changed()
+                self._changed()
+
+    def watch(self, service: str, changed: Callable[[], None]) -> None:
+        """Have `changed` called, under the lock, after every request to that service (moto's name: "elbv2", "ec2")."""
+        self._watchers.setdefault(service, []).append(changed)
 
     def touch(self, thing: Task | Service) -> None:
         """Have its controller look at it in the next step."""

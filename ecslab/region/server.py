@@ -53,7 +53,27 @@ def _service_application(service):
         from .ecs_response import EcsResponse
 
         moto.ecs.urls.url_paths["{0}/$"] = EcsResponse.dispatch
-    return create_backend_app(service)
+        return create_backend_app(service)
+    return _Noticed(create_backend_app(service), service)
+
+
+class _Noticed:
+    """A service of moto's whose every request the region hears of: `Region.before` and `Region.noticed`."""
+
+    def __init__(self, app, service: str):
+        self._app = app
+        self._service = service
+
+    def __call__(self, environ, start_response):
+        from . import current
+
+        region = current()
+        if region is not None:
+            region.before(environ.get("HTTP_USER_AGENT", ""))
+        answer = self._app(environ, start_response)
+        if region is not None:
+            region.noticed(self._service)
+        return answer
 
 
 class _QuietHandler(MotoRequestHandler):
