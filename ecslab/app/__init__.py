@@ -14,6 +14,7 @@ Arguments (a container definition's `command`), all optional:
     --ignore-sigterm          do not stop when asked
     --unhealthy-after SECONDS /health answers 503 from then on
     --version-text TEXT       extra text in the version that `/` reports
+    --status N                `/` answers with this status instead of 200
     --port N                  listen here instead of 80
 
 Seconds are the region's seconds: on Docker the engine passes its speed in the
@@ -27,6 +28,7 @@ HTTP, on port 80 unless told otherwise:
     /env              the container's environment, one NAME=value a line
     /burn?seconds=N   keep one CPU busy for N seconds, answers at once
     /leak?mib=N       allocate and keep N MiB
+    /slow?seconds=N   answer only after N seconds
     /exit?code=N      answer, then exit with that code
 
 `/app health` is a health-check command: it exits 0 when `/health` answers
@@ -35,6 +37,7 @@ HTTP, on port 80 unless told otherwise:
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Sequence
@@ -51,6 +54,7 @@ class Behaviour:
     ignore_sigterm: bool = False
     unhealthy_after: float | None = None
     version_text: str = ""
+    status: int = 200
     port: int = 80
 
 
@@ -74,5 +78,41 @@ def _parse(arguments: tuple[str, ...]) -> Behaviour:
     parser.add_argument("--ignore-sigterm", action="store_true")
     parser.add_argument("--unhealthy-after", type=float)
     parser.add_argument("--version-text", default="")
+    parser.add_argument("--status", type=int, default=200)
     parser.add_argument("--port", type=int, default=80)
     return Behaviour(**vars(parser.parse_args(arguments)))
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the app answers, after how many seconds, and what comes of it then: `("exit", 3)` or nothing."""
+
+    status: int
+    body: str
+    seconds: float = 0.0
+    then: tuple[str, float] | None = None
+
+
+def reply(behaviour: Behaviour, path: str, *, version: str, task: str, running_for: float) -> Reply:
+    """The app's answer to a GET, for the engine that runs no containers."""
+    path, _, query = path.partition("?")
+    name, _, value = query.partition("=")
+    if path == "/":
+        text = f"{version} {behaviour.version_text}".strip()
+        return Reply(behaviour.status, json.dumps({"version": text, "hostname": task[:12], "task": task}))
+    if path == "/health":
+        ill = behaviour.unhealthy_after is not None and running_for >= behaviour.unhealthy_after
+        return Reply(503, "unhealthy") if ill else Reply(200, "ok")
+    if (path, name) in ACTIONS:
+        try:
+            number = float(value)
+        except ValueError:
+            return Reply(400, "bad request")
+        word = path[1:]
+        if word == "slow":
+            return Reply(200, "slow", seconds=number)
+        return Reply(200, f"{word} {value}", then=(word, number))
+    return Reply(404, "not found")
+
+
+ACTIONS = {("/burn", "seconds"), ("/leak", "mib"), ("/exit", "code"), ("/slow", "seconds")}

@@ -14,7 +14,7 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Callable, Mapping
 
-from ..app import IMAGES, Behaviour, parse
+from ..app import IMAGES, Behaviour, Reply, parse, reply
 from ..rules import health
 from .base import (
     ContainerFailed,
@@ -53,6 +53,7 @@ class _Container:
     run: int = 0  # which start this is; events of an earlier run are void
     running: bool = False
     ready_at: float = 0.0
+    held: float = 0.0  # bytes that requests made it keep
     probe: health.Probe = field(default_factory=health.Probe)
     lines: list[str] = field(default_factory=list)
 
@@ -118,6 +119,37 @@ class SimulatedEngine:
             return {}
         return {n: Usage(0.0, self._memory(c)) for n, c in task.containers.items() if c.running}
 
+    def answer(self, task_id: str, port: int, path: str) -> Reply | None:
+        """What a container port of the task answers to a GET now; None when nothing listens there."""
+        task = self._tasks.get(task_id)
+        for name, item in (task.containers if task and not task.removed else {}).items():
+            if not item.running or self._now < item.ready_at:
+                continue
+            if item.behaviour is None:
+                if any(m["containerPort"] == port for m in item.definition.get("portMappings", ())):
+                    return Reply(200, f"{item.definition['image']} (simulated)")
+            elif item.behaviour.port == port:
+                version = item.definition["image"].rpartition(":")[2]
+                running_for = self._now - item.started_at
+                answer = reply(item.behaviour, path, version=version, task=task_id, running_for=running_for)
+                self._act(task, name, answer)
+                return answer
+        return None
+
+    def _act(self, task: _Task, name: str, answer: Reply) -> None:
+        """What a request makes the app do."""
+        word, number = answer.then or ("", 0)
+        item = task.containers[name]
+        if word == "exit":
+            run = item.run
+            self._after(0.0, lambda: self._exit(task, name, run, int(number)))
+        elif word == "leak":
+            item.held += number * 2**20
+            limit = _memory_limit(task.spec, item.definition)
+            if limit is not None and IDLE_MEMORY + item.held > limit:
+                run = item.run
+                self._after(0.0, lambda: self._exit(task, name, run, 137, oom=True))
+
     def next_due(self) -> float | None:
         return self._events[0][0] if self._events else None
 
@@ -173,6 +205,7 @@ class SimulatedEngine:
         item = task.containers[name]
         item.run += 1
         item.running = True
+        item.held = 0.0
         item.started_at = self._now
         item.probe = _probe(item.definition)
         behaviour = item.behaviour or Behaviour()
@@ -264,7 +297,7 @@ class SimulatedEngine:
 
     def _memory(self, item: _Container) -> int:
         leak = item.behaviour.leak if item.behaviour else 0.0
-        return int(IDLE_MEMORY + leak * 2**20 * (self._now - (item.started_at or self._now)))
+        return int(IDLE_MEMORY + item.held + leak * 2**20 * (self._now - (item.started_at or self._now)))
 
 
 def _behaviour(definition: Mapping) -> Behaviour | None:

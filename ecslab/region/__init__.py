@@ -22,6 +22,7 @@ from typing import Callable
 from ..engines import base
 from ..rules.errors import client
 from . import registry
+from .balancing import Checked, LoadBalancing, Target
 from .clock import VirtualClock, WallClock, seconds
 from .environment import Environment, waiter_delay
 from .identifiers import Identifiers
@@ -108,6 +109,7 @@ class Region:
 
         self.tasks = TaskController(self)
         self.services = ServiceController(self)
+        self.balancing = LoadBalancing(self, _plane)
 
         from . import server
 
@@ -191,11 +193,21 @@ class Region:
         """Every lastStatus a task has had, in order."""
         return [status for _, status in self._task(task).history]
 
-    def url(self, task: str, port: int = 80) -> str:
-        """Where a container port of a running task answers from this machine (Docker only)."""
-        found = self._task(task)
+    def get(self, url: str, headers: dict[str, str] | None = None, method: str = "GET") -> "Response":
+        """One HTTP request to a load balancer's DNS name or a task's address, on either engine."""
+        from .web import get
+
+        return get(self, url, headers, method)
+
+    def url(self, place: str, port: int = 80) -> str:
+        """Where a load balancer (its DNS name, or a URL with it) or a running task answers from this machine (Docker only)."""
         if self.is_simulated:
-            raise RuntimeError("The simulated engine runs no servers, so there is nothing to connect to.")
+            raise RuntimeError("The simulated engine runs no servers to connect to. region.get(url) asks without one.")
+        if ".elb.amazonaws.com" in place:
+            from .web import local
+
+            return local(self, place)[0]
+        found = self._task(place)
         for facts in found.facts.values():
             for binding in facts.get("networkBindings", ()):
                 if binding["containerPort"] == port:
@@ -230,6 +242,7 @@ class Region:
         if self._loop is not None:
             self._loop.join(timeout=5)
         self._server.stop()
+        self.balancing.close()
         self.engine.close()
         self._environment.restore()
         _forget_default_session()
@@ -281,19 +294,19 @@ class Region:
                 self._changed()
 
     def watch(self, service: str, changed: Callable[[], None]) -> None:
-        """Have `changed` called, under the lock, after every request to that service (moto's name: "elbv2", "ec2")."""
+        """Have `changed` called, under the lock, after every request to that service, by the name moto gives it ("ec2"; "elb" is ELBv2 too)."""
         self._watchers.setdefault(service, []).append(changed)
 
-    def touch(self, thing: Task | Service) -> None:
+    def touch(self, thing: Task | Service | Target) -> None:
         """Have its controller look at it in the next step."""
-        (self.tasks if isinstance(thing, Task) else self.services).touch(thing)
+        (self.tasks if isinstance(thing, Task) else self.services if isinstance(thing, Service) else self.balancing).touch(thing)
 
     def touch_services(self, cluster: Cluster) -> None:
         for service in cluster.services.values():
             self.touch(service)
 
-    def wake_at(self, at: float, thing: Task | Service) -> None:
-        """Have its controller look at it at that time."""
+    def wake_at(self, at: float, thing: Task | Service | Target | Callable[[], None]) -> None:
+        """Have its controller look at it at that time; or have it called, under the lock."""
         heapq.heappush(self._due, (at, next(self._sequence), thing))
 
     def stop_task(self, task: Task, stop_code: str | None, reason: str) -> None:
@@ -348,10 +361,13 @@ class Region:
         busy = True
         while busy:
             while self._observations:
-                self.tasks.observe(self._observations.popleft())
+                seen = self._observations.popleft()
+                (self.balancing if isinstance(seen, Checked) else self.tasks).observe(seen)
             while self._due and self._due[0][0] <= now:
-                self.touch(heapq.heappop(self._due)[2])
+                thing = heapq.heappop(self._due)[2]
+                thing() if callable(thing) else self.touch(thing)
             busy = self.tasks.step(now)
+            busy = self.balancing.step(now) or busy
             busy = self.services.step(now) or busy or bool(self._observations)
 
     def _changed(self) -> None:
@@ -443,6 +459,16 @@ def choose_engine(engine: str) -> tuple[str, str]:
     if engine == "docker":
         raise RuntimeError(f"No Docker engine answers: {text}\nStart Docker, or use engine='simulated'. `ecslab doctor` says more.")
     return "simulated", text
+
+
+def _plane(balancing: LoadBalancing):
+    """What carries requests and health checks: loaded when the first listener opens."""
+    region = balancing.region
+    if region.is_simulated:
+        from .web import SimulatedPlane as Plane
+    else:
+        from .http_plane import HttpPlane as Plane
+    return Plane(region)
 
 
 def _forget_default_session() -> None:

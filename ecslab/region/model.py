@@ -128,6 +128,7 @@ class Task:
     progress: lifecycle.Progress = lifecycle.Progress()
     prepared: bool = False
     removing: bool = False
+    targets: list[Any] = field(default_factory=list)  # balancing.Target, where it is registered
     protected_until: float | None = None
     counted: bool = False  # this task's failure has been counted against its deployment
 
@@ -314,7 +315,7 @@ class Service:
             "serviceArn": self.arn,
             "serviceName": self.name,
             "clusterArn": self.cluster.arn,
-            "loadBalancers": [],
+            "loadBalancers": self.primary.config.get("loadBalancers") or [] if self.deployments else [],
             "serviceRegistries": [],
             "placementConstraints": [],
             "placementStrategy": [],

@@ -54,6 +54,10 @@ def _service_application(service):
 
         moto.ecs.urls.url_paths["{0}/$"] = EcsResponse.dispatch
         return create_backend_app(service)
+    if service == "elb":
+        from . import elbv2
+
+        elbv2.mended()
     return _Noticed(create_backend_app(service), service)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 EVENT_REPEAT = 6 * 3600.0  # an identical event is not repeated within six hours
 TASKS_PER_EVENT = 10
 PLACEMENT_RETRY = 15.0
+FAILED_HEALTH_CHECKS = (lifecycle.FAILED_CONTAINER_HEALTH_CHECKS, "Task failed ELB health checks")
 
 
 # What operations and other controllers call ---------------------------------
@@ -45,10 +46,10 @@ def _make_primary(service: Service, deployment: Deployment, reason: str, now: fl
     service.steady = False
 
 
-def say(region: "Region", service: Service, message: str) -> None:
+def say(region: "Region", service: Service, message: str, subject: str = "") -> None:
     """Add a service event, unless it would only repeat the last one."""
     now = region.clock.now()
-    text = f"(service {service.name}) {message}"
+    text = f"(service {service.name}{subject}) {message}"
     if service.events and service.events[0]["message"] == text and now - service.events[0]["createdAt"] < EVENT_REPEAT:
         return
     service.events.appendleft({"id": region.ids.uuid(), "createdAt": now, "message": text})
@@ -67,6 +68,22 @@ def task_changed(region: "Region", task: Task) -> None:
     region.touch(service)
 
 
+def activate(region: "Region", task: Task) -> None:
+    """A task of a service is about to run: its load balancers learn of it."""
+    deployment = task.service.deployment(task.deployment_id)
+    entries = deployment.config.get("loadBalancers") if deployment else None
+    for group in region.balancing.attach(task, entries or ()):
+        region.services.note(task.service, f"registered {{}} targets in (target-group {group})")
+
+
+def deactivate(region: "Region", task: Task) -> None:
+    """A task of a service goes: no new connections, and time to finish those that are open."""
+    for group in region.balancing.detach(task):
+        region.services.note(task.service, f"deregistered {{}} targets in (target-group {group})")
+        if not task.progress.may_stop:
+            region.services.note(task.service, "has begun draining connections on {} tasks.", f", taskSet {task.deployment_id}")
+
+
 def _count(region: "Region", service: Service, deployment: Deployment, task: Task) -> None:
     """A task that stopped by itself before it ever counted as healthy is a failure of its deployment.
 
@@ -77,7 +94,7 @@ def _count(region: "Region", service: Service, deployment: Deployment, task: Tas
     never_ran = task.started_at is None and task.stop_code != lifecycle.USER_INITIATED
     by_itself = task.stop_code in (lifecycle.TASK_FAILED_TO_START, lifecycle.ESSENTIAL_CONTAINER_EXITED)
     was_healthy = task.started_at is not None and _healthy(task, task.stopping_at or region.clock.now())
-    if by_itself and not was_healthy or task.stopped_reason == lifecycle.FAILED_CONTAINER_HEALTH_CHECKS:
+    if by_itself and not was_healthy or (task.stopped_reason or "").startswith(FAILED_HEALTH_CHECKS):
         deployment.failed_tasks += 1
         deployment.failures += 1
         deployment.last_failure_at = region.clock.now()
@@ -89,9 +106,17 @@ def _count(region: "Region", service: Service, deployment: Deployment, task: Tas
 def _healthy(task: Task, now: float) -> bool:
     if task.last_status != "RUNNING" and task.started_at is None:
         return False
-    if health.is_checked(task.containers.values()):
-        return task.health == "HEALTHY"
-    return now - task.started_at >= health.UNCHECKED_HEALTHY_AFTER
+    checked = health.is_checked(task.containers.values())
+    if checked and task.health != "HEALTHY":
+        return False
+    if task.targets:
+        return all(target.health.state == "healthy" for target in task.targets)
+    return checked or now - task.started_at >= health.UNCHECKED_HEALTHY_AFTER
+
+
+def _unhealthy_target(task: Task):
+    """The first target of the task that its load balancer calls unhealthy, if any."""
+    return next((target for target in task.targets if target.health.state == "unhealthy"), None)
 
 
 # The controller -------------------------------------------------------------
@@ -101,12 +126,21 @@ class ServiceController:
     def __init__(self, region: "Region"):
         self._region = region
         self._dirty: OrderedDict[str, Service] = OrderedDict()
+        self._notes: dict[tuple[str, str, str], tuple[Service, int]] = {}
+
+    def note(self, service: Service, message: str, subject: str = "") -> None:
+        """An event that counts, said once for all that happens at one moment. `{}` in it becomes the number."""
+        _, count = self._notes.get((service.arn, message, subject), (service, 0))
+        self._notes[service.arn, message, subject] = (service, count + 1)
 
     def touch(self, service: Service) -> None:
         self._dirty[service.arn] = service
 
     def step(self, now: float) -> bool:
         """Look at every service that changed. True when anything was done."""
+        notes, self._notes = self._notes, {}
+        for (_, message, subject), (service, count) in notes.items():
+            say(self._region, service, message.format(count), subject)
         todo, self._dirty = self._dirty, OrderedDict()
         for service in todo.values():
             if service.status == "DRAINING":
@@ -153,9 +187,10 @@ class ServiceController:
         for task in service.tasks.values():
             running = task.last_status == "RUNNING" and task.desired_status == "RUNNING"
             healthy = running and _healthy(task, now)
-            unhealthy = running and task.health == "UNHEALTHY" and now - task.started_at >= grace
+            ill = task.health == "UNHEALTHY" or _unhealthy_target(task) is not None
+            unhealthy = running and ill and now - task.started_at >= grace
             if running and not healthy:
-                wait = grace if task.health == "UNHEALTHY" else health.UNCHECKED_HEALTHY_AFTER
+                wait = grace if ill else health.UNCHECKED_HEALTHY_AFTER
                 due = task.started_at + wait
                 if due > now and (next_look is None or due < next_look):
                     next_look = due
@@ -270,7 +305,14 @@ class ServiceController:
 
     def _stop_reason(self, service: Service, task: Task, why: str) -> str:
         if why == "unhealthy":
-            return lifecycle.FAILED_CONTAINER_HEALTH_CHECKS
+            target = _unhealthy_target(task)
+            if target is None:
+                return lifecycle.FAILED_CONTAINER_HEALTH_CHECKS
+            what = f"instance {target.id}" if target.id.startswith("i-") else f"task {task.id}"
+            where = f"(target-group {target.group})"
+            reason = f"(reason {target.health.description})"
+            say(self._region, service, f"({what}) (port {target.port}) is unhealthy in {where} due to {reason}")
+            return f"Task failed ELB health checks in {where}"
         return lifecycle.scaling_activity(service.primary.id)
 
     def _stop(self, service: Service, stops: list[tuple[Task, str]]) -> None:

@@ -31,6 +31,10 @@ class TaskController:
         self._by_id[task.id] = task
         self._dirty[task.id] = task
 
+    def present(self) -> list[Task]:
+        """Every task that has not stopped."""
+        return [task for task in self._by_id.values() if task.last_status != "STOPPED"]
+
     def stop(self, task: Task, stop_code: str | None, reason: str) -> None:
         """Ask a task to stop. Only the first reason counts."""
         if task.desired_status == "STOPPED":
@@ -176,6 +180,10 @@ class TaskController:
         task.history.append((now, status))
         if status == "RUNNING":
             task.started_at = now
+        elif status == "ACTIVATING" and task.service is not None:
+            services.activate(self._region, task)
+        elif status == "DEACTIVATING" and task.service is not None:
+            services.deactivate(self._region, task)
         elif status == "DEPROVISIONING":
             if task.network:
                 task.attachment_status = "DETACHING"

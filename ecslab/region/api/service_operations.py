@@ -9,7 +9,7 @@ from ...rules import placement
 from ...rules.errors import EcsError, invalid
 from .. import identifiers, launch, services
 from ..model import Service
-from . import operation
+from . import load_balancers, operation
 from .common import check_size, check_tags, cluster_of, included, missing, page
 from .task_definitions import usable
 
@@ -28,7 +28,6 @@ KEPT = (
 )
 # Fields that belong to what this region does not run yet: refused aloud, never dropped.
 NOT_BUILT = (
-    "loadBalancers",
     "serviceRegistries",
     "serviceConnectConfiguration",
     "vpcLatticeConfigurations",
@@ -57,7 +56,9 @@ def create_service(region, request):
     configuration = _deployment_configuration(request.get("deploymentConfiguration"), DEFAULT_CONFIGURATION)
     task_definition = _task_definition(region, request)
     config = launch.configuration(region, cluster, request, task_definition)
+    config["loadBalancers"] = load_balancers.checked(region, request.get("loadBalancers"), task_definition, launch.launch_type_of(config))
     _check_placement(request, config)
+    _check_role(request, config)
     tags = check_tags(request.get("tags"))
     now = region.clock.now()
     service = Service(
@@ -112,7 +113,7 @@ def update_service(region, request):
         or task_definition is not service.primary.task_definition
         or any(
             request.get(field) is not None and config.get(field) != service.primary.config.get(field)
-            for field in ("networkConfiguration", "platformVersion")
+            for field in ("networkConfiguration", "platformVersion", "loadBalancers")
         )
     )
     if wants_deployment:
@@ -236,8 +237,6 @@ def _refuse_what_is_not_built(request) -> None:
         refuse(f"{strategy} deployments")
     if (request.get("deploymentConfiguration") or {}).get("alarms", {}).get("enable"):
         refuse("deployment alarms")
-    if request.get("role"):
-        raise invalid("IAM roles are only valid for services configured to use load balancers.")
     for field in NOT_BUILT:
         if request.get(field):
             refuse(f"services with {field}")
@@ -279,6 +278,15 @@ def _check_placement(request, config) -> None:
             raise invalid("Placement constraints are not supported with FARGATE launch type.")
 
 
+def _check_role(request, config) -> None:
+    if not request.get("role"):
+        return
+    if not config["loadBalancers"]:
+        raise invalid("IAM roles are only valid for services configured to use load balancers.")
+    if config.get("networkConfiguration") or len(config["loadBalancers"]) > 1:
+        raise invalid("You cannot specify an IAM role for services that require a service linked role.")
+
+
 def _updated_config(region, cluster, service: Service, request: dict, task_definition) -> dict:
     """The launch configuration after the update: what is asked for over what is."""
     before = service.primary.config
@@ -296,4 +304,9 @@ def _updated_config(region, cluster, service: Service, request: dict, task_defin
         "networkConfiguration": request.get("networkConfiguration")
         or (before.get("networkConfiguration") if task_definition.definition.get("networkMode") == "awsvpc" else None),
     }
-    return launch.configuration(region, cluster, merged, task_definition)
+    config = launch.configuration(region, cluster, merged, task_definition)
+    entries = request.get("loadBalancers")
+    if entries is None:
+        entries = before.get("loadBalancers")
+    config["loadBalancers"] = load_balancers.checked(region, entries, task_definition, launch.launch_type_of(config))
+    return config

@@ -1,0 +1,187 @@
+"""Requests to what the region runs, the same on both engines.
+
+A URL names a load balancer by its DNS name, or a task by its address. On Docker
+the request is real: it goes to the listener's port on 127.0.0.1, or to the
+task. Simulated, the same rules choose the target and the lab app's declared
+behaviour answers; no time passes.
+"""
+from __future__ import annotations
+
+import json
+import secrets
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Mapping
+from urllib.parse import urlsplit
+
+from ..rules.listener import DEFAULT_PORTS, HttpRequest
+from ..rules.target_health import HealthCheck
+from .balancing import Checked, Decision, Listener, Target, bad_gateway, gateway_timeout
+
+if TYPE_CHECKING:
+    from . import Region
+
+SIMULATED_SECONDS = 0.02  # what a simulated answer takes
+TIMEOUT = 90.0  # seconds of this machine
+
+
+@dataclass(frozen=True)
+class Response:
+    """`status` is 0 when nothing answered at all; `cause` says why an answer is an error. `seconds` are the region's."""
+
+    status: int
+    body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    cause: str = ""
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.body.strip()}" if not self.cause else f"{self.status} ({self.cause})"
+
+
+def get(region: "Region", url: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> Response:
+    """One request. Never raises for what the network or the server does."""
+    if region.is_simulated:
+        with region.lock:
+            region.step()
+            answer = _simulated(region, url, dict(headers or {}), method)
+            region.step()
+            return answer
+    return _real(region, url, dict(headers or {}), method)
+
+
+# Docker ---------------------------------------------------------------------------
+
+
+def local(region: "Region", url: str) -> tuple[str, str]:
+    """(the URL that reaches it from this machine, the Host header it was meant for). ValueError says what is unknown."""
+    parts = urlsplit(url if "//" in url else f"http://{url}")
+    listener = _listener(region, parts)
+    if listener is None:
+        return parts.geturl(), parts.netloc
+    port = region.balancing.plane.ports[listener.arn]
+    return parts._replace(scheme="http", netloc=f"127.0.0.1:{port}").geturl(), parts.netloc
+
+
+def _listener(region: "Region", parts) -> Listener | None:
+    scheme = (parts.scheme or "http").upper()
+    if not (parts.hostname or "").endswith(".elb.amazonaws.com"):
+        return None
+    port = parts.port or DEFAULT_PORTS.get(scheme, 80)
+    found = region.balancing.listener_for(parts.hostname, port)
+    if found is None:
+        raise ValueError(f"No load balancer listens at {parts.hostname} port {port}.")
+    return found
+
+
+def _real(region: "Region", url: str, headers: dict[str, str], method: str) -> Response:
+    where, host = local(region, url)
+    trace = headers.setdefault("X-Amzn-Trace-Id", f"Root=1-{secrets.token_hex(12)}")
+    headers.setdefault("Host", host)
+    request = urllib.request.Request(where, method=method, headers=headers)
+    started = time.monotonic()
+
+    def answer(status: int, body: bytes, received, cause: str = "") -> Response:
+        seconds = (time.monotonic() - started) * region.speed
+        cause = cause or region.balancing.cause_of(trace)
+        return Response(status, body.decode(errors="replace"), dict(received), seconds, cause)
+
+    try:
+        with _opener.open(request, timeout=TIMEOUT) as response:
+            return answer(response.status, response.read(), response.headers)
+    except urllib.error.HTTPError as error:
+        return answer(error.code, error.read(), error.headers)
+    except (OSError, ValueError) as error:
+        return answer(0, b"", {}, str(getattr(error, "reason", error)))
+
+
+class _AsItIs(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_args):
+        return None  # a redirect is an answer like any other
+
+
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _AsItIs)
+
+
+# Simulated ------------------------------------------------------------------------
+
+
+def _simulated(region: "Region", url: str, headers: dict[str, str], method: str) -> Response:
+    parts = urlsplit(url if "//" in url else f"http://{url}")
+    listener = _listener(region, parts)
+    path = parts.path or "/"
+    full_path = f"{path}?{parts.query}" if parts.query else path
+    if listener is None:
+        task = next((t for t in region.tasks.present() if t.network and t.network.private_ip == parts.hostname), None)
+        answer = region.engine.answer(task.id, parts.port or 80, full_path) if task else None
+        if answer is None:
+            return Response(0, cause="Connection refused" if task else f"Nothing is at {parts.hostname}.")
+        return Response(answer.status, answer.body, seconds=SIMULATED_SECONDS + answer.seconds)
+    lower = {name.lower(): value for name, value in headers.items()}
+    decision = region.balancing.route(
+        listener, HttpRequest(method, lower.get("host", parts.netloc), path, parts.query, lower, "127.0.0.1")
+    )
+    if decision.target is None:
+        return _own(region, listener, decision)
+    if not region.balancing.lets_in(listener, decision.target):
+        return _own(region, listener, gateway_timeout)
+    answer = _ask(region, decision.target, decision.target.port, full_path)
+    if answer is None:
+        return _own(region, listener, bad_gateway)
+    if answer.seconds > listener.idle_timeout:
+        return _own(region, listener, gateway_timeout)
+    seconds = SIMULATED_SECONDS + answer.seconds
+    region.balancing.traffic.answered(listener.balancer, decision.target, answer.status, seconds)
+    kind = "application/json" if answer.body.startswith("{") else "text/plain"
+    received = {"Content-Type": kind, **{"Set-Cookie": cookie for cookie in decision.cookies[:1]}}
+    return Response(answer.status, answer.body, received, seconds)
+
+
+def _own(region: "Region", listener: Listener, decision: Decision) -> Response:
+    if decision.status >= 500:
+        region.balancing.traffic.failed(listener.balancer, decision.status)
+    cause = decision.cause if decision.status >= 500 else ""
+    return Response(decision.status, decision.body, decision.headers, SIMULATED_SECONDS, cause)
+
+
+def _ask(region: "Region", target: Target, port: int, path: str):
+    """What the target's container answers, None when nothing listens."""
+    task = region.balancing.task_of(target)
+    if task is None:
+        return None
+    if task.network is None:
+        bindings = [b for facts in task.facts.values() for b in facts.get("networkBindings", ())]
+        port = next((b["containerPort"] for b in bindings if b["hostPort"] == port), port)
+    return region.engine.answer(task.id, port, path)
+
+
+class SimulatedPlane:
+    """Health checks in virtual time: the answer is there at once."""
+
+    def __init__(self, region: "Region"):
+        self._region = region
+
+    def open(self, listeners: Mapping[str, Listener]) -> None:
+        pass
+
+    def check(self, target: Target, check: HealthCheck) -> None:
+        port = target.port if check.port == "traffic-port" else int(check.port)
+        if not self._region.balancing.reachable(target):
+            outcome: int | str = "timeout"
+        else:
+            answer = _ask(self._region, target, port, check.path)
+            if answer is None:
+                outcome = "refused"
+            elif check.protocol == "TCP":
+                outcome = "open"
+            else:
+                outcome = "timeout" if answer.seconds > check.timeout else answer.status
+        self._region.observe(Checked("", target=target, outcome=outcome))
+
+    def close(self) -> None:
+        pass
