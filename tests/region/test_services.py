@@ -211,7 +211,7 @@ def test_creating_twice_is_idempotent_only_with_the_same_parameters(lab):
         ({"desiredCount": -1}, "desiredCount"),
         ({"role": "ecsServiceRole"}, "IAM roles are only valid for services configured to use load balancers."),
         ({"capacityProviderStrategy": [{"capacityProvider": "FARGATE", "weight": 1}]}, "Specifying both a launch type and capacity provider strategy"),
-        ({"loadBalancers": [{"containerName": "app", "containerPort": 80}]}, "does not run services with loadBalancers yet"),
+        ({"loadBalancers": [{"containerName": "app", "containerPort": 80}]}, "Target group ARN can not be blank."),
     ],
 )
 def test_a_service_that_ecs_would_refuse_is_refused_in_its_words_and_nothing_is_kept(lab, options, message):
