@@ -17,7 +17,7 @@ import time
 from collections import deque
 from pathlib import Path
 from random import Random
-from typing import Callable
+from typing import TYPE_CHECKING, Callable
 
 from ..engines import base
 from ..rules.errors import client
@@ -28,6 +28,11 @@ from .environment import Environment, waiter_delay
 from .identifiers import Identifiers
 from .model import Cluster, ContainerInstance, Service, Task, TaskDefinition
 from .network import Vpc
+
+if TYPE_CHECKING:
+    from .load import Load, Report
+    from .timeline import Timeline
+    from .web import Response
 
 DEFAULT_SEED = 1
 WAITER_FEATURE = re.compile(r"\bm/(?:[A-Za-z0-9+-]+,)*B(?:,|\s|$)")  # botocore marks a waiter's calls
@@ -199,6 +204,24 @@ class Region:
 
         return get(self, url, headers, method)
 
+    def load(self, url: str, rps: float = 5, for_: str | float = "1m", headers: dict[str, str] | None = None) -> "Report":
+        """Send requests for that long, `rps` in each second of the region's time, and report every answer."""
+        from .load import run
+
+        return run(self, url, rps, for_, headers)
+
+    def start_load(self, url: str, rps: float = 5, headers: dict[str, str] | None = None) -> "Load":
+        """The same without waiting: a load that runs until its `stop()`, or to the end of a `with` block."""
+        from .load import Load
+
+        return Load(self, url, rps, headers)
+
+    def timeline(self, service: str, cluster: str | None = None) -> "Timeline":
+        """What a service's deployments did, moment by moment."""
+        with self.lock:
+            found = self._service(service, cluster)
+            return found.recorder.timeline(found, self.clock.now())
+
     def url(self, place: str, port: int = 80) -> str:
         """Where a load balancer (its DNS name, or a URL with it) or a running task answers from this machine (Docker only)."""
         if self.is_simulated:
@@ -230,6 +253,16 @@ class Region:
             if task_id in cluster.tasks:
                 return cluster.tasks[task_id]
         raise ValueError(f"There is no task {task_id}.")
+
+    def _service(self, identifier: str, cluster: str | None = None) -> Service:
+        name = identifier.rpartition("/")[2]
+        clusters = [self.clusters[cluster]] if cluster in self.clusters else [] if cluster else list(self.clusters.values())
+        found = [c.services[name] for c in clusters if name in c.services]
+        found = [s for s in found if s.arn == identifier] if identifier.startswith("arn:") else found
+        if len(found) != 1:
+            where = f" in cluster {cluster}" if cluster else ""
+            raise ValueError(f"There is no service {name}{where}." if not found else f"Several clusters have a service {name}. Say which: cluster=...")
+        return found[0]
 
     def stop(self) -> None:
         """End the region and everything in it. Safe to call twice."""

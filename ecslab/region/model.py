@@ -12,6 +12,7 @@ from typing import Any, Mapping
 
 from ..engines.base import Instance, Network
 from ..rules import health, lifecycle
+from .timeline import Recorder
 
 MAX_EVENTS = 100  # service events kept (Developer Guide, "Amazon ECS service event messages")
 
@@ -290,6 +291,7 @@ class Service:
     tasks: dict[str, Task] = field(default_factory=dict)  # not STOPPED, by id
     steady: bool = False
     changed_at: float = 0.0
+    recorder: Recorder = field(default_factory=Recorder)
 
     @property
     def primary(self) -> Deployment:

@@ -159,6 +159,8 @@ class ServiceController:
 
     def _reconcile(self, service: Service, now: float) -> None:
         view = self._view(service, now)
+        limits = rollout.band(view.desired, view.minimum_healthy_percent, view.maximum_percent)
+        service.recorder.record(service, limits, view.tasks, {}, now)
         stops: list[tuple[Task, str]] = []
         for action in rollout.plan(view, now):
             match action:

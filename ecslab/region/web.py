@@ -49,7 +49,7 @@ def get(region: "Region", url: str, headers: Mapping[str, str] | None = None, me
     if region.is_simulated:
         with region.lock:
             region.step()
-            answer = _simulated(region, url, dict(headers or {}), method)
+            answer = simulated(region, url, dict(headers or {}), method)
             region.step()
             return answer
     return _real(region, url, dict(headers or {}), method)
@@ -60,12 +60,21 @@ def get(region: "Region", url: str, headers: Mapping[str, str] | None = None, me
 
 def local(region: "Region", url: str) -> tuple[str, str]:
     """(the URL that reaches it from this machine, the Host header it was meant for). ValueError says what is unknown."""
-    parts = urlsplit(url if "//" in url else f"http://{url}")
+    parts = _parts(url)
     listener = _listener(region, parts)
     if listener is None:
         return parts.geturl(), parts.netloc
     port = region.balancing.plane.ports[listener.arn]
     return parts._replace(scheme="http", netloc=f"127.0.0.1:{port}").geturl(), parts.netloc
+
+
+def _parts(url: str):
+    return urlsplit(url if "//" in url else f"http://{url}")
+
+
+def listener_of(region: "Region", url: str) -> Listener | None:
+    """The listener a URL leads to; None for an address. ValueError when its load balancer has none there."""
+    return _listener(region, _parts(url))
 
 
 def _listener(region: "Region", parts) -> Listener | None:
@@ -100,6 +109,26 @@ def _real(region: "Region", url: str, headers: dict[str, str], method: str) -> R
         return answer(0, b"", {}, str(getattr(error, "reason", error)))
 
 
+async def real_later(region: "Region", session, url: str, headers: Mapping[str, str]) -> Response:
+    """The same from inside an event loop, over an aiohttp session."""
+    import asyncio
+
+    from aiohttp import ClientError
+
+    started = time.monotonic()
+    trace = f"Root=1-{secrets.token_hex(12)}"
+    status, body, received, cause = 0, b"", {}, ""
+    try:
+        where, host = local(region, url)
+        given = {"Host": host, **headers, "X-Amzn-Trace-Id": trace}
+        async with session.get(where, headers=given, allow_redirects=False) as answer:
+            status, body, received = answer.status, await answer.read(), dict(answer.headers)
+    except (ClientError, asyncio.TimeoutError, OSError, ValueError, KeyError) as error:
+        status, cause = 0, str(error) or type(error).__name__
+    seconds = (time.monotonic() - started) * region.speed
+    return Response(status, body.decode(errors="replace"), received, seconds, cause or region.balancing.cause_of(trace))
+
+
 class _AsItIs(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_args):
         return None  # a redirect is an answer like any other
@@ -111,8 +140,9 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _AsItIs)
 # Simulated ------------------------------------------------------------------------
 
 
-def _simulated(region: "Region", url: str, headers: dict[str, str], method: str) -> Response:
-    parts = urlsplit(url if "//" in url else f"http://{url}")
+def simulated(region: "Region", url: str, headers: Mapping[str, str], method: str = "GET") -> Response:
+    """Ask at this moment of virtual time. Called under the region's lock."""
+    parts = _parts(url)
     listener = _listener(region, parts)
     path = parts.path or "/"
     full_path = f"{path}?{parts.query}" if parts.query else path
