@@ -270,7 +270,14 @@ class Deployment:
     failures: int = 0
     last_failure_at: float = 0.0
     completed_once: bool = False
-    rollback_of: str | None = None
+    revision_arn: str = ""
+    digests: dict[str, str] = field(default_factory=dict)  # of its images, by container
+    alternate: bool = False  # its tasks are in the alternate target groups
+
+    def target_group(self, entry: Mapping[str, Any]) -> str | None:
+        """Where its tasks are registered for that entry of `loadBalancers`."""
+        other = (entry.get("advancedConfiguration") or {}).get("alternateTargetGroupArn")
+        return other if self.alternate and other else entry.get("targetGroupArn")
 
 
 @dataclass
@@ -292,6 +299,22 @@ class Service:
     steady: bool = False
     changed_at: float = 0.0
     recorder: Recorder = field(default_factory=Recorder)
+    history: list[Any] = field(default_factory=list)  # deployments.ServiceDeployment, newest first
+    revisions: list[Deployment] = field(default_factory=list)  # every deployment there was, newest first
+
+    @property
+    def current_deployment(self) -> Any | None:
+        """The newest service deployment, on its way or done."""
+        return self.history[0] if self.history else None
+
+    @property
+    def fallback(self) -> Deployment | None:
+        """The newest deployment that was completed, to go back to when the PRIMARY fails."""
+        return next((d for d in self.revisions if d.completed_once and d is not self.primary), None)
+
+    @property
+    def strategy(self) -> str:
+        return self.deployment_configuration.get("strategy") or "ROLLING"
 
     @property
     def primary(self) -> Deployment:
@@ -334,12 +357,24 @@ class Service:
             "networkConfiguration": config.get("networkConfiguration"),
             "deploymentConfiguration": self.deployment_configuration,
             "deployments": [self._describe_deployment(d) for d in self.deployments],
+            "currentServiceDeployment": self.history[0].arn if self.history and not self.history[0].ended else None,
+            "currentServiceRevisions": self._describe_revisions(),
             "events": list(self.events),
             "createdAt": self.created_at,
             "schedulingStrategy": self.scheduling_strategy,
             "deploymentController": {"type": self.deployment_controller},
         }
         return without_none(shape)
+
+    def _describe_revisions(self) -> list[dict]:
+        shapes = []
+        for deployment in self.deployments:
+            running, pending = self.counts(deployment.id)
+            wanted = self.desired_count if deployment.status == "PRIMARY" else running + pending
+            shapes.append(
+                {"arn": deployment.revision_arn, "requestedTaskCount": wanted, "runningTaskCount": running, "pendingTaskCount": pending}
+            )
+        return shapes
 
     def _describe_deployment(self, deployment: Deployment) -> dict:
         running, pending = self.counts(deployment.id)

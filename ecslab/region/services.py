@@ -9,7 +9,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from ..rules import health, lifecycle, placement, rollout
-from . import launch, placing
+from . import deployments, launch, placing
+from .identifiers import ACCOUNT
 from .model import Deployment, Service, Task, TaskDefinition
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 EVENT_REPEAT = 6 * 3600.0  # an identical event is not repeated within six hours
 TASKS_PER_EVENT = 10
 PLACEMENT_RETRY = 15.0
+ALARM_POLL = 15.0  # how often a deployment's alarms are looked at
+BREAKER = "ECS deployment circuit breaker"
 FAILED_HEALTH_CHECKS = (lifecycle.FAILED_CONTAINER_HEALTH_CHECKS, "Task failed ELB health checks")
 
 
@@ -30,8 +33,24 @@ def new_deployment(region: "Region", service: Service, task_definition: TaskDefi
     deployment = Deployment(
         id=region.ids.deployment(), task_definition=task_definition, config=dict(config), created_at=now, updated_at=now
     )
+    deployment.revision_arn = region.ids.arn("service-revision", service.cluster.name, service.name, region.ids.number())
+    service.revisions.insert(0, deployment)
+    del service.revisions[deployments.KEPT :]
     _make_primary(service, deployment, f"ECS deployment {deployment.id} in progress.", now)
+    record = deployments.begin(region, service, deployment)
+    record.alarms_at_start = alarms_ringing(region, service)
     return deployment
+
+
+def alarms_ringing(region: "Region", service: Service) -> list[str]:
+    """Which of the service's deployment alarms are in ALARM."""
+    wanted = service.deployment_configuration.get("alarms") or {}
+    if not wanted.get("enable"):
+        return []
+    from moto.cloudwatch.models import cloudwatch_backends
+
+    alarms = cloudwatch_backends[ACCOUNT][region.name].alarms
+    return [name for name in wanted.get("alarmNames", ()) if name in alarms and alarms[name].state_value == "ALARM"]
 
 
 def _make_primary(service: Service, deployment: Deployment, reason: str, now: float) -> None:
@@ -71,8 +90,8 @@ def task_changed(region: "Region", task: Task) -> None:
 def activate(region: "Region", task: Task) -> None:
     """A task of a service is about to run: its load balancers learn of it."""
     deployment = task.service.deployment(task.deployment_id)
-    entries = deployment.config.get("loadBalancers") if deployment else None
-    for group in region.balancing.attach(task, entries or ()):
+    entries = (deployment.config.get("loadBalancers") or ()) if deployment else ()
+    for group in region.balancing.attach(task, [{**entry, "targetGroupArn": deployment.target_group(entry)} for entry in entries]):
         region.services.note(task.service, f"registered {{}} targets in (target-group {group})")
 
 
@@ -158,6 +177,7 @@ class ServiceController:
                 deployment.status = "INACTIVE"
 
     def _reconcile(self, service: Service, now: float) -> None:
+        self._interrupted(service, now)
         view = self._view(service, now)
         limits = rollout.band(view.desired, view.minimum_healthy_percent, view.maximum_percent)
         service.recorder.record(service, limits, view.tasks, {}, now)
@@ -213,7 +233,7 @@ class ServiceController:
             region.wake_at(next_look, service)
         if any(t.healthy and t.deployment_id == service.primary.id for t in tasks) and self._resets(service):
             service.primary.failures = 0
-        fallback = next((d for d in service.deployments[1:] if d.completed_once), None)
+        fallback = service.fallback
         breaker = service.deployment_configuration.get("deploymentCircuitBreaker") or {}
         threshold = breaker.get("thresholdConfiguration") or {}
         return rollout.ServiceView(
@@ -329,20 +349,70 @@ class ServiceController:
             say(self._region, service, f"has stopped {len(batch)} running tasks: {_listed(batch)}.")
 
     def _fail(self, service: Service, fail: rollout.Fail, now: float) -> None:
-        region, deployment = self._region, service.primary
+        self._give_up(service, BREAKER, "tasks failed to start.", fail.rollback_to, now)
+
+    def _give_up(self, service: Service, who: str, why: str, rollback_to: str | None, now: float) -> None:
+        """The PRIMARY deployment failed; go back to an earlier one where there is one to go to."""
+        region, deployment, record = self._region, service.primary, service.current_deployment
         deployment.rollout_state = "FAILED"
-        deployment.rollout_state_reason = "ECS deployment circuit breaker: tasks failed to start."
+        deployment.rollout_state_reason = f"{who}: {why}"
         deployment.updated_at = now
-        say(region, service, f"(deployment {deployment.id}) deployment failed: tasks failed to start.")
-        if fail.rollback_to:
-            target = service.deployment(fail.rollback_to)
+        record.failures = deployment.failures
+        say(region, service, f"(deployment {deployment.id}) deployment failed: {why}")
+        if rollback_to:
+            target = next(d for d in service.revisions if d.id == rollback_to)
             say(region, service, f"rolling back to deployment {target.id}.")
-            _make_primary(service, target, f"ECS deployment circuit breaker: rolling back to deploymentId {target.id}.", now)
+            _make_primary(service, target, f"{who}: rolling back to deploymentId {target.id}.", now)
+            deployments.roll_back(record, target, f"{who}: {why}", now)
             region.touch(service)
+        else:
+            deployments.finish(record, "STOPPED", f"{who}: {why}", now)
+
+    def _bakes(self, service: Service, now: float) -> bool:
+        """A rolling update waits, watched by its alarms, for the bake time that was asked for."""
+        record = service.current_deployment
+        minutes = service.deployment_configuration.get("bakeTimeInMinutes") or 0
+        if not minutes or record.rollback or len(service.history) == 1:
+            return False
+        if record.stage != "BAKE_TIME":
+            record.stage, record.stage_since = "BAKE_TIME", now
+        ends = record.stage_since + 60 * minutes
+        if now < ends:
+            self._region.wake_at(ends, service)
+            return True
+        record.stage = None
+        return False
+
+    def _interrupted(self, service: Service, now: float) -> bool:
+        """An alarm or a request ends the deployment under way. True when the plan must be made anew."""
+        record = service.current_deployment
+        if record is None or record.ended or record.status == "ROLLBACK_IN_PROGRESS":
+            return False
+        fallback = service.fallback
+        if record.stop_requested:
+            to = fallback.id if fallback and record.stop_requested == "ROLLBACK" else None
+            self._give_up(service, "ECS deployment", "stopped by StopServiceDeployment.", to, now)
+            return True
+        wanted = service.deployment_configuration.get("alarms") or {}
+        if not wanted.get("enable"):
+            return False
+        self._region.wake_at(now + ALARM_POLL, service)
+        ringing = alarms_ringing(self._region, service)
+        record.alarms_at_start = [name for name in record.alarms_at_start if name in ringing]
+        record.triggered_alarms = [name for name in ringing if name not in record.alarms_at_start]
+        if record.triggered_alarms:
+            to = fallback.id if fallback and wanted.get("rollback") else None
+            self._give_up(service, "ECS deployment alarms", f"alarm detected: {', '.join(record.triggered_alarms)}.", to, now)
+        return bool(record.triggered_alarms)
 
     def _complete(self, service: Service, now: float) -> None:
-        region, deployment = self._region, service.primary
+        region, deployment, record = self._region, service.primary, service.current_deployment
         if deployment.rollout_state == "IN_PROGRESS":
+            if self._bakes(service, now):
+                return
+            if not record.ended:
+                deployments.finish(record, "ROLLBACK_SUCCESSFUL" if record.rollback else "SUCCESSFUL", record.status_reason, now)
+                record.failures = record.target.failures
             deployment.rollout_state = "COMPLETED"
             deployment.rollout_state_reason = f"ECS deployment {deployment.id} completed."
             deployment.updated_at = now

@@ -89,6 +89,9 @@ class TaskController:
         task.facts[seen.container].update(
             {"runtimeId": seen.runtime_id, "imageDigest": seen.image_digest, "networkBindings": list(seen.network_bindings)}
         )
+        deployment = task.service.deployment(task.deployment_id) if task.service else None
+        if deployment is not None and seen.image_digest:
+            deployment.digests.setdefault(seen.container, seen.image_digest)
 
     def _health(self, task: Task, seen: base.Health) -> None:
         before = task.health

@@ -90,7 +90,7 @@ def create_service(region, request):
 @operation
 def update_service(region, request):
     cluster = cluster_of(region, request)
-    service = _named(cluster, request["service"])
+    service = named(cluster, request["service"])
     if service.status != "ACTIVE":
         raise EcsError("ServiceNotActiveException", "Service was not ACTIVE.")
     _refuse_what_is_not_built(request)
@@ -129,7 +129,7 @@ def update_service(region, request):
 @operation
 def delete_service(region, request):
     cluster = cluster_of(region, request)
-    service = _named(cluster, request["service"])
+    service = named(cluster, request["service"])
     if service.status != "ACTIVE":
         raise EcsError("ServiceNotActiveException", "Service was not ACTIVE.")
     if service.desired_count > 0 and not request.get("force"):
@@ -184,7 +184,7 @@ def list_services_by_namespace(region, request):
     return page(request, "serviceArns", found, default=10)
 
 
-def _named(cluster, identifier: str) -> Service:
+def named(cluster, identifier: str) -> Service:
     service = cluster.services.get(identifiers.within_cluster("service", identifier, cluster.name))
     if service is None:
         raise EcsError("ServiceNotFoundException", "Service not found.")
@@ -235,8 +235,8 @@ def _refuse_what_is_not_built(request) -> None:
     strategy = (request.get("deploymentConfiguration") or {}).get("strategy", "ROLLING")
     if strategy != "ROLLING":
         refuse(f"{strategy} deployments")
-    if (request.get("deploymentConfiguration") or {}).get("alarms", {}).get("enable"):
-        refuse("deployment alarms")
+    if ((request.get("deploymentConfiguration") or {}).get("earlySuccessCriteria") or {}).get("enable"):
+        refuse("earlySuccessCriteria")
     for field in NOT_BUILT:
         if request.get(field):
             refuse(f"services with {field}")
