@@ -30,6 +30,7 @@ HTTP, on port 80 unless told otherwise:
     /leak?mib=N       allocate and keep N MiB
     /slow?seconds=N   answer only after N seconds
     /exit?code=N      answer, then exit with that code
+    /call?to=HOST:PORT/PATH   ask another service, and answer what it said (502 when it can not be asked)
 
 `/app health` is a health-check command: it exits 0 when `/health` answers
 200, else 1. Logs go to stdout: one line at start, one line a request.
@@ -90,7 +91,7 @@ class Reply:
     status: int
     body: str
     seconds: float = 0.0
-    then: tuple[str, float] | None = None
+    then: tuple[str, float | str] | None = None
 
 
 def reply(behaviour: Behaviour, path: str, *, version: str, task: str, running_for: float) -> Reply:
@@ -103,6 +104,8 @@ def reply(behaviour: Behaviour, path: str, *, version: str, task: str, running_f
     if path == "/health":
         ill = behaviour.unhealthy_after is not None and running_for >= behaviour.unhealthy_after
         return Reply(503, "unhealthy") if ill else Reply(200, "ok")
+    if (path, name) == ("/call", "to"):
+        return Reply(200, "", then=("call", value))
     if (path, name) in ACTIONS:
         try:
             number = float(value)

@@ -24,6 +24,7 @@ from ..rules.errors import client
 from . import registry
 from .balancing import Checked, LoadBalancing, Target
 from .clock import VirtualClock, WallClock, seconds
+from .discovery import Discovery
 from .environment import Environment, waiter_delay
 from .identifiers import Identifiers
 from .model import Cluster, ContainerInstance, Service, Task, TaskDefinition
@@ -115,6 +116,7 @@ class Region:
         self.tasks = TaskController(self)
         self.services = ServiceController(self)
         self.balancing = LoadBalancing(self, _plane)
+        self.discovery = Discovery(self)
 
         from . import server
 

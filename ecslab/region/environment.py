@@ -41,6 +41,7 @@ class Environment:
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": None,
             "AWS_PAGER": "",
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",  # "data-127.0.0.1" is nobody's name
             "AWS_DATA_PATH": os.pathsep.join(p for p in paths if p),
         }
         self.values.update({name: None for name in os.environ if name.startswith("AWS_ENDPOINT_URL_")})

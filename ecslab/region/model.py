@@ -130,6 +130,7 @@ class Task:
     prepared: bool = False
     removing: bool = False
     targets: list[Any] = field(default_factory=list)  # balancing.Target, where it is registered
+    registries: list[str] = field(default_factory=list)  # ids of Cloud Map services, where it is registered
     protected_until: float | None = None
     counted: bool = False  # this task's failure has been counted against its deployment
 
@@ -341,7 +342,7 @@ class Service:
             "serviceName": self.name,
             "clusterArn": self.cluster.arn,
             "loadBalancers": self.primary.config.get("loadBalancers") or [] if self.deployments else [],
-            "serviceRegistries": [],
+            "serviceRegistries": self.primary.config.get("serviceRegistries") or [] if self.deployments else [],
             "placementConstraints": [],
             "placementStrategy": [],
             **self.settings,

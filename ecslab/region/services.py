@@ -78,6 +78,7 @@ def task_changed(region: "Region", task: Task) -> None:
     """A task of a service moved: count what it says about its deployment."""
     service = task.service
     deployment = service.deployment(task.deployment_id)
+    region.discovery.update(task)
     if deployment is not None and not task.counted and task.desired_status == "STOPPED":
         _count(region, service, deployment, task)
     if task.last_status == "STOPPED":
@@ -93,10 +94,12 @@ def activate(region: "Region", task: Task) -> None:
     entries = (deployment.config.get("loadBalancers") or ()) if deployment else ()
     for group in region.balancing.attach(task, [{**entry, "targetGroupArn": deployment.target_group(entry)} for entry in entries]):
         region.services.note(task.service, f"registered {{}} targets in (target-group {group})")
+    region.discovery.attach(task, (deployment.config.get("serviceRegistries") or ()) if deployment else ())
 
 
 def deactivate(region: "Region", task: Task) -> None:
     """A task of a service goes: no new connections, and time to finish those that are open."""
+    region.discovery.detach(task)
     for group in region.balancing.detach(task):
         region.services.note(task.service, f"deregistered {{}} targets in (target-group {group})")
         if not task.progress.may_stop:

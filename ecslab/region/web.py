@@ -8,6 +8,7 @@ behaviour answers; no time passes.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 import urllib.error
@@ -151,7 +152,8 @@ def simulated(region: "Region", url: str, headers: Mapping[str, str], method: st
         answer = region.engine.answer(task.id, parts.port or 80, full_path) if task else None
         if answer is None:
             return Response(0, cause="Connection refused" if task else f"Nothing is at {parts.hostname}.")
-        return Response(answer.status, answer.body, seconds=SIMULATED_SECONDS + answer.seconds)
+        status, body, seconds = _said(region, task, answer)
+        return Response(status, body, seconds=SIMULATED_SECONDS + seconds)
     lower = {name.lower(): value for name, value in headers.items()}
     decision = region.balancing.route(
         listener, HttpRequest(method, lower.get("host", parts.netloc), path, parts.query, lower, "127.0.0.1")
@@ -165,11 +167,35 @@ def simulated(region: "Region", url: str, headers: Mapping[str, str], method: st
         return _own(region, listener, bad_gateway)
     if answer.seconds > listener.idle_timeout:
         return _own(region, listener, gateway_timeout)
-    seconds = SIMULATED_SECONDS + answer.seconds
-    region.balancing.traffic.answered(listener.balancer, decision.target, answer.status, seconds)
-    kind = "application/json" if answer.body.startswith("{") else "text/plain"
+    status, body, seconds = _said(region, region.balancing.task_of(decision.target), answer)
+    seconds += SIMULATED_SECONDS
+    region.balancing.traffic.answered(listener.balancer, decision.target, status, seconds)
+    kind = "application/json" if body.startswith("{") else "text/plain"
     received = {"Content-Type": kind, **{"Set-Cookie": cookie for cookie in decision.cookies[:1]}}
-    return Response(answer.status, answer.body, received, seconds)
+    return Response(status, body, received, seconds)
+
+
+def _said(region: "Region", task, answer) -> tuple[int, str, float]:
+    """(status, body, seconds) of an app's answer; one that asks another service first really asks it."""
+    word, value = answer.then or ("", "")
+    if word != "call":
+        return answer.status, answer.body, answer.seconds
+    host, _, path = str(value).partition("/")
+    name, _, port = host.partition(":")
+    response = call(region, task, name, int(port or 80), f"/{path}")
+    return (200 if response.status == 200 else 502), response.body or response.cause, response.seconds
+
+
+def call(region: "Region", task, name: str, port: int, path: str) -> Response:
+    """A request from inside a task, in virtual time: its name is resolved as the task would."""
+    if name.endswith(".elb.amazonaws.com"):
+        return simulated(region, f"http://{name}:{port}{path}", {})
+    found = region.discovery.records(name, "A")
+    address = name if re.fullmatch(r"[0-9.]+", name) else found[0][0] if found else None
+    if address is None:
+        return Response(0, cause=f"cannot resolve {name}")
+    answer = simulated(region, f"http://{address}:{port}{path}", {})
+    return answer if answer.status else Response(0, cause=f"no answer from {name} port {port}")
 
 
 def _own(region: "Region", listener: Listener, decision: Decision) -> Response:

@@ -28,7 +28,6 @@ KEPT = (
 )
 # Fields that belong to what this region does not run yet: refused aloud, never dropped.
 NOT_BUILT = (
-    "serviceRegistries",
     "serviceConnectConfiguration",
     "vpcLatticeConfigurations",
     "volumeConfigurations",
@@ -56,7 +55,7 @@ def create_service(region, request):
     configuration = _deployment_configuration(request.get("deploymentConfiguration"), DEFAULT_CONFIGURATION)
     task_definition = _task_definition(region, request)
     config = launch.configuration(region, cluster, request, task_definition)
-    config["loadBalancers"] = load_balancers.checked(region, request.get("loadBalancers"), task_definition, launch.launch_type_of(config))
+    _connect(region, config, request, task_definition)
     _check_placement(request, config)
     _check_role(request, config)
     tags = check_tags(request.get("tags"))
@@ -113,7 +112,7 @@ def update_service(region, request):
         or task_definition is not service.primary.task_definition
         or any(
             request.get(field) is not None and config.get(field) != service.primary.config.get(field)
-            for field in ("networkConfiguration", "platformVersion", "loadBalancers")
+            for field in ("networkConfiguration", "platformVersion", "loadBalancers", "serviceRegistries")
         )
     )
     if wants_deployment:
@@ -305,8 +304,13 @@ def _updated_config(region, cluster, service: Service, request: dict, task_defin
         or (before.get("networkConfiguration") if task_definition.definition.get("networkMode") == "awsvpc" else None),
     }
     config = launch.configuration(region, cluster, merged, task_definition)
-    entries = request.get("loadBalancers")
-    if entries is None:
-        entries = before.get("loadBalancers")
-    config["loadBalancers"] = load_balancers.checked(region, entries, task_definition, launch.launch_type_of(config))
+    _connect(region, config, {**before, **{name: value for name, value in request.items() if value is not None}}, task_definition)
     return config
+
+
+def _connect(region, config: dict, wanted: dict, task_definition) -> None:
+    """Fill in what leads to the service: load balancers and service registries."""
+    config["loadBalancers"] = load_balancers.checked(
+        region, wanted.get("loadBalancers"), task_definition, launch.launch_type_of(config)
+    )
+    config["serviceRegistries"] = region.discovery.check(wanted.get("serviceRegistries"), task_definition)
