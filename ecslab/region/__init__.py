@@ -15,6 +15,7 @@ import re
 import threading
 import time
 from collections import deque
+from datetime import datetime, timezone
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Callable
@@ -160,6 +161,10 @@ class Region:
             self._run_until(self.clock.now() + span)
         else:
             time.sleep(span / self.speed)
+
+    def now(self) -> datetime:
+        """The region's time, in UTC: what to ask CloudWatch about."""
+        return datetime.fromtimestamp(self.clock.now(), timezone.utc)
 
     def add_instance(self, cluster: str = "default", instance_type: str = "m5.large", zone: str | None = None) -> str:
         """Launch an EC2 instance whose agent joins the cluster. The container instance's ARN comes back."""

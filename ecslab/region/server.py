@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
+MENDED = {"elb": "elbv2", "cloudwatch": "metrics"}  # services of moto's that want mending -> where that is done
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "host.docker.internal")
 
 
@@ -54,10 +55,8 @@ def _service_application(service):
 
         moto.ecs.urls.url_paths["{0}/$"] = EcsResponse.dispatch
         return create_backend_app(service)
-    if service == "elb":
-        from . import elbv2
-
-        elbv2.mended()
+    if service in MENDED:
+        importlib.import_module(f"ecslab.region.{MENDED[service]}").mended()
     return _Noticed(create_backend_app(service), service)
 
 

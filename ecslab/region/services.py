@@ -89,7 +89,7 @@ def task_changed(region: "Region", task: Task) -> None:
 
 
 def activate(region: "Region", task: Task) -> None:
-    """A task of a service is about to run: its load balancers learn of it."""
+    """A task of a service runs: its load balancers and registries learn of it."""
     deployment = task.service.deployment(task.deployment_id)
     entries = (deployment.config.get("loadBalancers") or ()) if deployment else ()
     for group in region.balancing.attach(task, [{**entry, "targetGroupArn": deployment.target_group(entry)} for entry in entries]):

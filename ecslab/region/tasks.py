@@ -183,8 +183,8 @@ class TaskController:
         task.history.append((now, status))
         if status == "RUNNING":
             task.started_at = now
-        elif status == "ACTIVATING" and task.service is not None:
-            services.activate(self._region, task)
+            if task.service is not None:
+                services.activate(self._region, task)
         elif status == "DEACTIVATING" and task.service is not None:
             services.deactivate(self._region, task)
         elif status == "DEPROVISIONING":
