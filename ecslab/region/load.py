@@ -61,6 +61,9 @@ class Report:
         """Answers of 500 and above, and requests that got none."""
         return sum(count for status, count in self.by_status.items() if _is_failure(status))
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def __str__(self) -> str:
         rows = [
             f"{self.sent} requests in {self.seconds:.0f} s, {self.failed} failed",

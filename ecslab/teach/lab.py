@@ -225,7 +225,7 @@ def _widget(module: str, name: str) -> Any:
 
 def _show(make_widget: Any, plain: str) -> None:
     """A widget in a notebook's kernel, its text anywhere else."""
-    if not _in_notebook():
+    if not in_notebook():
         print(plain)
         return
     from IPython.display import display
@@ -233,7 +233,7 @@ def _show(make_widget: Any, plain: str) -> None:
     display(make_widget())
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
     import sys
 
     if "IPython" not in sys.modules:
