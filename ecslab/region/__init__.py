@@ -27,7 +27,7 @@ from .balancing import Checked, LoadBalancing, Target
 from .clock import VirtualClock, WallClock, seconds
 from .discovery import Discovery
 from .environment import Environment, waiter_delay
-from .identifiers import Identifiers
+from .identifiers import ACCOUNT, Identifiers
 from .model import Cluster, ContainerInstance, Service, Task, TaskDefinition
 from .network import Vpc
 
@@ -97,6 +97,8 @@ class Region:
         self._due: list[tuple[float, int, object]] = []
         self._sequence = itertools.count()
         self._wake = threading.Event()
+        self._errands: deque[tuple[Callable, Callable]] = deque()
+        self.functions: dict[str, Callable] = {}
         self._watchers: dict[str, list[Callable[[], None]]] = {}
         self._stopped = False
         self._session = None
@@ -229,6 +231,15 @@ class Region:
             found = self._service(service, cluster)
             return found.recorder.timeline(found, self.clock.now())
 
+    def add_function(self, name: str, function: Callable[[dict, None], dict]) -> str:
+        """Register a Python function under a Lambda function's name; lifecycle hooks call it. Its ARN comes back.
+
+        It gets the event and None, as a Lambda handler does, and answers {"hookStatus": "SUCCEEDED"},
+        "FAILED", or "IN_PROGRESS" with an optional "callBackDelay" in seconds.
+        """
+        self.functions[name] = function
+        return f"arn:aws:lambda:{self.name}:{ACCOUNT}:function:{name}"
+
     def url(self, place: str, port: int = 80) -> str:
         """Where a load balancer (its DNS name, or a URL with it) or a running task answers from this machine (Docker only)."""
         if self.is_simulated:
@@ -313,8 +324,8 @@ class Region:
 
     def call(self, name: str, function: Callable, request: dict, user_agent: str) -> dict:
         """Answer one API request. A waiter's poll lets its pause pass first, where time is virtual."""
+        self.before(user_agent, waiter_delay(name))
         with self.lock:
-            self.before(user_agent, waiter_delay(name))
             response = function(self, request)
             self._changed()
             return response
@@ -332,6 +343,11 @@ class Region:
                 for changed in watchers:
                     changed()
                 self._changed()
+
+    def later(self, errand: Callable[[], object], then: Callable[[object], None]) -> None:
+        """Run `errand` outside the lock, soon; `then` gets what it returned, under the lock."""
+        self._errands.append((errand, then))
+        self._wake.set()
 
     def watch(self, service: str, changed: Callable[[], None]) -> None:
         """Have `changed` called, under the lock, after every request to that service, by the name moto gives it ("ec2"; "elb" is ELBv2 too)."""
@@ -422,15 +438,29 @@ class Region:
 
     def _run_until(self, end: float) -> None:
         """Virtual time: jump from due time to due time."""
+        self._move_to(self.clock.now())
+        while (due := self._next_due()) is not None and due <= end:
+            self._move_to(due)
+        self._move_to(end)
+
+    def _move_to(self, now: float) -> None:
         with self.lock:
+            self.clock.move_to(now)
+            self.engine.advance(now)
             self.step()
-            while (due := self._next_due()) is not None and due <= end:
-                self.clock.move_to(due)
-                self.engine.advance(due)
-                self.step()
-            self.clock.move_to(end)
-            self.engine.advance(end)
+        while self._errands:
+            self._run_errand()
+
+    def _run_errand(self) -> None:
+        try:
+            errand, then = self._errands.popleft()
+        except IndexError:
+            return
+        answer = errand()
+        with self.lock:
+            then(answer)
             self.step()
+        self._wake.set()
 
     def _run_wall(self) -> None:
         """Wall clock: step when something happened or is due."""
@@ -439,6 +469,8 @@ class Region:
                 self._wake.clear()
                 self.step()
                 due = self._next_due()
+            for _ in range(len(self._errands)):
+                threading.Thread(target=self._run_errand, daemon=True, name="ecslab-function").start()
             wait = None if due is None else max(0.0, (due - self.clock.now()) / self.clock.speed)
             self._wake.wait(wait)
 

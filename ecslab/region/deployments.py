@@ -47,6 +47,10 @@ class ServiceDeployment:
     failures: int = 0
 
     @property
+    def native(self) -> bool:
+        return (self.configuration.get("strategy") or "ROLLING") != "ROLLING"
+
+    @property
     def ended(self) -> bool:
         return self.status in ENDED
 
@@ -112,9 +116,9 @@ def describe(record: ServiceDeployment) -> dict:
             "deploymentConfiguration": configuration,
             "rollback": record.rollback,
             "deploymentCircuitBreaker": {
-                "status": _monitor(breaker.get("enable"), record, tripped and record.failures >= _threshold(service)),
+                "status": _monitor(breaker.get("enable"), record, tripped and record.failures >= threshold(service)),
                 "failureCount": record.failures,
-                "threshold": _threshold(service),
+                "threshold": threshold(service),
             },
             "alarms": {
                 "status": _monitor(alarms.get("enable"), record, bool(record.triggered_alarms)),
@@ -133,9 +137,10 @@ def _monitor(enabled, record: ServiceDeployment, triggered: bool) -> str:
     return "MONITORING_COMPLETE" if record.ended else "MONITORING"
 
 
-def _threshold(service: Service) -> int:
-    threshold = (service.deployment_configuration.get("deploymentCircuitBreaker") or {}).get("thresholdConfiguration") or {}
-    kind, value = threshold.get("type", "BOUNDED_PERCENT"), threshold.get("value", 50)
+def threshold(service: Service) -> int:
+    """How many failed tasks trip the circuit breaker now."""
+    given = (service.deployment_configuration.get("deploymentCircuitBreaker") or {}).get("thresholdConfiguration") or {}
+    kind, value = given.get("type", "BOUNDED_PERCENT"), given.get("value", 50)
     return rollout.failure_threshold(service.desired_count, kind, value)
 
 

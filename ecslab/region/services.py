@@ -6,10 +6,11 @@ back. Nothing about when a task may start or stop is decided here.
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..rules import health, lifecycle, placement, rollout
-from . import deployments, launch, placing
+from . import deployments, launch, native, placing
 from .identifiers import ACCOUNT
 from .model import Deployment, Service, Task, TaskDefinition
 
@@ -36,9 +37,11 @@ def new_deployment(region: "Region", service: Service, task_definition: TaskDefi
     deployment.revision_arn = region.ids.arn("service-revision", service.cluster.name, service.name, region.ids.number())
     service.revisions.insert(0, deployment)
     del service.revisions[deployments.KEPT :]
-    _make_primary(service, deployment, f"ECS deployment {deployment.id} in progress.", now)
+    make_primary(service, deployment, f"ECS deployment {deployment.id} in progress.", now)
     record = deployments.begin(region, service, deployment)
     record.alarms_at_start = alarms_ringing(region, service)
+    if record.native:
+        native.begin(region, service, record)
     return deployment
 
 
@@ -53,7 +56,7 @@ def alarms_ringing(region: "Region", service: Service) -> list[str]:
     return [name for name in wanted.get("alarmNames", ()) if name in alarms and alarms[name].state_value == "ALARM"]
 
 
-def _make_primary(service: Service, deployment: Deployment, reason: str, now: float) -> None:
+def make_primary(service: Service, deployment: Deployment, reason: str, now: float) -> None:
     for older in service.deployments:
         older.status = "ACTIVE"
     service.deployments = [deployment] + [d for d in service.deployments if d is not deployment]
@@ -63,6 +66,24 @@ def _make_primary(service: Service, deployment: Deployment, reason: str, now: fl
     deployment.updated_at = now
     deployment.failures = deployment.start_failures = 0
     service.steady = False
+
+
+def new_alarms(region: "Region", service: Service, record) -> list[str]:
+    """Alarms that went to ALARM since the deployment began; one that already was counts once it has been out of it."""
+    ringing = alarms_ringing(region, service)
+    record.alarms_at_start = [name for name in record.alarms_at_start if name in ringing]
+    return [name for name in ringing if name not in record.alarms_at_start]
+
+
+def completed(region: "Region", service: Service, deployment: Deployment, now: float) -> None:
+    """The deployment is done."""
+    deployment.rollout_state = "COMPLETED"
+    deployment.rollout_state_reason = f"ECS deployment {deployment.id} completed."
+    deployment.updated_at = now
+    deployment.completed_once = True
+    say(region, service, f"(deployment {deployment.id}) deployment completed.")
+    service.steady = True
+    say(region, service, rollout.STEADY)
 
 
 def say(region: "Region", service: Service, message: str, subject: str = "") -> None:
@@ -115,7 +136,7 @@ def _count(region: "Region", service: Service, deployment: Deployment, task: Tas
     task.counted = True
     never_ran = task.started_at is None and task.stop_code != lifecycle.USER_INITIATED
     by_itself = task.stop_code in (lifecycle.TASK_FAILED_TO_START, lifecycle.ESSENTIAL_CONTAINER_EXITED)
-    was_healthy = task.started_at is not None and _healthy(task, task.stopping_at or region.clock.now())
+    was_healthy = task.started_at is not None and is_healthy(task, task.stopping_at or region.clock.now())
     if by_itself and not was_healthy or (task.stopped_reason or "").startswith(FAILED_HEALTH_CHECKS):
         deployment.failed_tasks += 1
         deployment.failures += 1
@@ -125,7 +146,7 @@ def _count(region: "Region", service: Service, deployment: Deployment, task: Tas
     service.steady = False
 
 
-def _healthy(task: Task, now: float) -> bool:
+def is_healthy(task: Task, now: float) -> bool:
     if task.last_status != "RUNNING" and task.started_at is None:
         return False
     checked = health.is_checked(task.containers.values())
@@ -180,15 +201,41 @@ class ServiceController:
                 deployment.status = "INACTIVE"
 
     def _reconcile(self, service: Service, now: float) -> None:
+        if native.applies(service):
+            native.reconcile(self._region, service, now)
+            return
         self._interrupted(service, now)
         view = self._view(service, now)
+        self.record(service, now, {}, view)
+        self._carry_out(service, rollout.plan(view, now), now)
+
+    def record(self, service: Service, now: float, traffic: dict[str, float], view: rollout.ServiceView | None = None) -> None:
+        """Note for the timeline how the service stands."""
+        view = view or self._view(service, now)
         limits = rollout.band(view.desired, view.minimum_healthy_percent, view.maximum_percent)
-        service.recorder.record(service, limits, view.tasks, {}, now)
+        service.recorder.record(service, limits, view.tasks, traffic, now)
+
+    def keep(self, service: Service, deployment: Deployment, desired: int, now: float) -> None:
+        """Keep so many healthy tasks of one deployment, whatever the others do."""
+        view = self._view(service, now)
+        alone = replace(
+            view,
+            desired=desired,
+            maximum_percent=200,
+            minimum_healthy_percent=100,
+            deployments=tuple(replace(d, rollout_state="COMPLETED") for d in view.deployments if d.id == deployment.id),
+            tasks=[t for t in view.tasks if t.deployment_id == deployment.id],
+            breaker=rollout.Breaker(),
+        )
+        kept = (rollout.Start, rollout.Stop, rollout.Say, rollout.WakeAt)
+        self._carry_out(service, [a for a in rollout.plan(alone, now) if isinstance(a, kept)], now, deployment)
+
+    def _carry_out(self, service: Service, actions, now: float, deployment: Deployment | None = None) -> None:
         stops: list[tuple[Task, str]] = []
-        for action in rollout.plan(view, now):
+        for action in actions:
             match action:
                 case rollout.Start(count=count):
-                    self._start(service, count)
+                    self._start(service, deployment or service.primary, count)
                 case rollout.Stop(task_id=task_id, why=why):
                     task = service.tasks[task_id]
                     stops.append((task, self._stop_reason(service, task, why)))
@@ -211,7 +258,7 @@ class ServiceController:
         tasks = []
         for task in service.tasks.values():
             running = task.last_status == "RUNNING" and task.desired_status == "RUNNING"
-            healthy = running and _healthy(task, now)
+            healthy = running and is_healthy(task, now)
             ill = task.health == "UNHEALTHY" or _unhealthy_target(task) is not None
             unhealthy = running and ill and now - task.started_at >= grace
             if running and not healthy:
@@ -269,8 +316,8 @@ class ServiceController:
         breaker = service.deployment_configuration.get("deploymentCircuitBreaker") or {}
         return breaker.get("resetOnHealthyTask", True)
 
-    def _start(self, service: Service, count: int) -> None:
-        region, deployment = self._region, service.primary
+    def _start(self, service: Service, deployment: Deployment, count: int) -> None:
+        region = self._region
         config = deployment.config
         definition = deployment.task_definition.definition
         common = {
@@ -365,7 +412,7 @@ class ServiceController:
         if rollback_to:
             target = next(d for d in service.revisions if d.id == rollback_to)
             say(region, service, f"rolling back to deployment {target.id}.")
-            _make_primary(service, target, f"{who}: rolling back to deploymentId {target.id}.", now)
+            make_primary(service, target, f"{who}: rolling back to deploymentId {target.id}.", now)
             deployments.roll_back(record, target, f"{who}: {why}", now)
             region.touch(service)
         else:
@@ -400,9 +447,7 @@ class ServiceController:
         if not wanted.get("enable"):
             return False
         self._region.wake_at(now + ALARM_POLL, service)
-        ringing = alarms_ringing(self._region, service)
-        record.alarms_at_start = [name for name in record.alarms_at_start if name in ringing]
-        record.triggered_alarms = [name for name in ringing if name not in record.alarms_at_start]
+        record.triggered_alarms = new_alarms(self._region, service, record)
         if record.triggered_alarms:
             to = fallback.id if fallback and wanted.get("rollback") else None
             self._give_up(service, "ECS deployment alarms", f"alarm detected: {', '.join(record.triggered_alarms)}.", to, now)
@@ -416,11 +461,7 @@ class ServiceController:
             if not record.ended:
                 deployments.finish(record, "ROLLBACK_SUCCESSFUL" if record.rollback else "SUCCESSFUL", record.status_reason, now)
                 record.failures = record.target.failures
-            deployment.rollout_state = "COMPLETED"
-            deployment.rollout_state_reason = f"ECS deployment {deployment.id} completed."
-            deployment.updated_at = now
-            deployment.completed_once = True
-            say(region, service, f"(deployment {deployment.id}) deployment completed.")
+            completed(region, service, deployment, now)
         if not service.steady:
             service.steady = True
             say(region, service, rollout.STEADY)

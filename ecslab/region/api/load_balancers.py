@@ -6,6 +6,7 @@ balancing to distribute Amazon ECS service traffic".
 from __future__ import annotations
 
 from ...rules.errors import EcsError, invalid
+from .. import elbv2
 
 MAX_TARGET_GROUPS = 5
 TARGET_TYPES = {"awsvpc": "ip", "bridge": "instance", "host": "instance"}
@@ -62,3 +63,21 @@ def check_group(region, arn: str, definition: dict, attached: bool = True) -> No
             f"The provided target group {arn} has target type {group.target_type}, which is incompatible with the "
             f"{mode} network mode specified in the task definition."
         )
+
+
+def check_strategy(region, configuration: dict, entries: list[dict]) -> None:
+    """Can traffic be shifted as the deployment strategy asks? EcsError when not."""
+    strategy = configuration.get("strategy") or "ROLLING"
+    if strategy == "ROLLING":
+        return
+    for entry in entries:
+        advanced = entry.get("advancedConfiguration") or {}
+        for field in ("alternateTargetGroupArn", "productionListenerRule", "roleArn"):
+            if not advanced.get(field):
+                raise invalid(f"advancedConfiguration.{field} is required for the {strategy} deployment strategy.")
+        for field in ("productionListenerRule", "testListenerRule"):
+            if advanced.get(field) and elbv2.rule_named(region.name, advanced[field])[0] is None:
+                raise invalid(f"The specified listener rule does not exist: {advanced[field]}")
+        group = region.balancing.group(entry["targetGroupArn"])
+        if strategy != "BLUE_GREEN" and group.protocol not in ("HTTP", "HTTPS"):
+            raise invalid(f"The {strategy} deployment strategy needs an Application Load Balancer or Service Connect.")

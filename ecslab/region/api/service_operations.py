@@ -5,7 +5,7 @@ DescribeServices, ListServices, ListServicesByNamespace.
 """
 from __future__ import annotations
 
-from ...rules import placement
+from ...rules import native_deployment, placement
 from ...rules.errors import EcsError, invalid
 from .. import identifiers, launch, services
 from ..model import Service
@@ -56,6 +56,7 @@ def create_service(region, request):
     task_definition = _task_definition(region, request)
     config = launch.configuration(region, cluster, request, task_definition)
     _connect(region, config, request, task_definition)
+    load_balancers.check_strategy(region, configuration, config["loadBalancers"])
     _check_placement(request, config)
     _check_role(request, config)
     tags = check_tags(request.get("tags"))
@@ -102,6 +103,7 @@ def update_service(region, request):
     if request.get("taskDefinition"):
         task_definition = usable(region, request["taskDefinition"])
     config = _updated_config(region, cluster, service, request, task_definition)
+    load_balancers.check_strategy(region, configuration, config["loadBalancers"])
     _check_placement(request, config)
 
     service.desired_count = desired
@@ -231,9 +233,6 @@ def _refuse_what_is_not_built(request) -> None:
     controller = (request.get("deploymentController") or {}).get("type", "ECS")
     if controller != "ECS":
         refuse(f"the {controller} deployment controller")
-    strategy = (request.get("deploymentConfiguration") or {}).get("strategy", "ROLLING")
-    if strategy != "ROLLING":
-        refuse(f"{strategy} deployments")
     if ((request.get("deploymentConfiguration") or {}).get("earlySuccessCriteria") or {}).get("enable"):
         refuse("earlySuccessCriteria")
     for field in NOT_BUILT:
@@ -250,6 +249,8 @@ def _deployment_configuration(given: dict | None, before: dict) -> dict:
         raise invalid("maximumPercent must be greater than or equal to 100.")
     if low == high == 100:
         raise invalid("Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments.")
+    if (merged.get("strategy") or "ROLLING") != "ROLLING":
+        merged = native_deployment.configuration(merged)
     breaker = merged.get("deploymentCircuitBreaker")
     if breaker is not None:
         _check_breaker(breaker)
