@@ -140,6 +140,8 @@ def _carry_out(region: "Region", service: Service, record: "ServiceDeployment", 
             record.hooks = [h for h in record.hooks if h["stage"] != stage] + _hooks_of(region, record, stage)
             return True
         case rules.SetWeights(production=production, test=test):
+            if record.stage == "PRODUCTION_TRAFFIC_SHIFT" and record.weights[record.target.id][0] == 0:
+                record.stage_since = now  # the schedule runs from the first shift, however long hooks took
             _weigh(region, service, record, production, test)
             return True
         case rules.Invoke(hook_id=hook_id):
