@@ -8,6 +8,9 @@ moves from the original task set to the replacement.
 `read` answers with an `AppSpec` or raises `AppSpecError`, which lists every problem
 at once. `weights_at` answers for any moment; `shifts` lists the moments of change.
 
+Choices of ours, where AWS documents none: unknown properties are refused; a custom
+configuration moves 1 to 100 percent at intervals of at least a minute.
+
 Sources: CodeDeploy User Guide, "AppSpec 'resources' section", "AppSpec 'hooks'
 section", "Working with deployment configurations in CodeDeploy"; CodeDeploy API
 Reference, TrafficRoutingConfig, BlueInstanceTerminationOption; Developer Guide,

@@ -11,7 +11,8 @@ A controller calls `plan(desired_count, task_sets)` after every change and carri
 out the actions; the `check_...` functions answer whether a request is allowed.
 
 Choices of ours, where AWS documents none: the wording of refusals marked "(ours)",
-and `force` also deletes the PRIMARY task set.
+and `force` also deletes the PRIMARY task set. The limit of five task sets and the
+wording of NOT_EXTERNAL, TOO_MANY and PRIMARY_STAYS are as callers report them.
 
 Sources: API Reference, TaskSet, Scale, CreateTaskSet, UpdateTaskSet,
 UpdateServicePrimaryTaskSet, DeleteTaskSet, CreateService, UpdateService;
