@@ -7,10 +7,11 @@ from .bank import Bank, BankError, load_bank
 from .exercise import Exercise, Saw, exercise, load_exercises
 from .lab import Lab, open_lab
 from .places import content_root, home
+from .proof import proof, refused
 from .progress import Progress, ProgressError
 from .scoring import AnswerError, Result, score
 
 __all__ = [
     "AnswerError", "Bank", "BankError", "Exercise", "Lab", "Progress", "ProgressError", "Result", "Saw",
-    "content_root", "exercise", "home", "load_bank", "load_exercises", "open_lab", "score",
+    "content_root", "exercise", "home", "load_bank", "load_exercises", "open_lab", "proof", "refused", "score",
 ]
