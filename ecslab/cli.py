@@ -155,12 +155,74 @@ def progress(export_to: str | None, import_from: str | None) -> None:
 @click.option("-n", "number", type=click.IntRange(min=1), help="Only so many questions.")
 def quiz(topic: str, number: int | None) -> None:
     """Take the quiz on a TOPIC here in the terminal."""
-    from .teach.mistakes import Mistake
     from .teach.quiz import open_quiz
+
+    _sit(lambda: open_quiz(topic, n=number))
+
+
+MOST = click.option("-n", "number", type=click.IntRange(min=1), help="At most so many questions (default 20).")
+
+
+@main.command()
+@MOST
+def review(number: int | None) -> None:
+    """Answer what you are about to forget."""
+    _sit_or_say("review", number)
+
+
+@main.command()
+@MOST
+def shelf(number: int | None) -> None:
+    """Answer what was wrong, until it was right twice in a row."""
+    _sit_or_say("shelf", number)
+
+
+@main.command()
+@MOST
+def weak(number: int | None) -> None:
+    """Practise your weakest topics and exam objectives."""
+    _sit_or_say("weak", number)
+
+
+@main.command()
+def due() -> None:
+    """Say what is due when, and how well each topic is known."""
+    from .teach import Progress, load_bank
+    from .teach.mistakes import Mistake
+    from .teach.review import due_text, mastery_text
+
+    try:
+        store, bank = Progress(), load_bank()
+    except Mistake as error:
+        raise Trouble(str(error)) from None
+    click.echo(due_text(store, bank))
+    if store.outcomes():
+        click.echo(f"\n{mastery_text(store, bank)}")
+
+
+def _sit_or_say(name: str, number: int | None) -> None:
+    from .teach import Progress, load_bank, review
+
+    def opened():
+        bank, store = load_bank(), Progress()
+        quiz = review.OPEN[name](number, bank=bank, progress=store)
+        if quiz is None:
+            click.echo(review.nothing_text(name, store, bank))
+        elif name == "weak":
+            click.echo(review.weak_text(store, bank) + "\n")
+        return quiz
+
+    _sit(opened)
+
+
+def _sit(open_) -> None:
+    """Take the quiz that `open_` returns, if it returns one."""
+    from .teach.mistakes import Mistake
     from .teach.terminal import sit
 
     try:
-        sit(open_quiz(topic, n=number))
+        if quiz := open_():
+            sit(quiz)
     except (Mistake, KeyError) as error:
         raise Trouble(str(error).strip("'\"")) from None
     except (KeyboardInterrupt, EOFError):

@@ -12,7 +12,7 @@ import threading
 from functools import cached_property
 from typing import Any
 
-from . import text
+from . import review, text
 from .aws import Aws
 from .bank import Bank, load_bank
 from .exercise import Exercise, Verdict, judge, load_exercises
@@ -172,6 +172,38 @@ class Lab:
         result = score(step.body, step.shown.from_text(str(answer)))
         self.store.record_answer(question_id, result.answer, result.correct)
         print(text.result_text(result))
+
+    # -- memory: see `review` and `mastery` ----------------------------------
+
+    def due(self) -> None:
+        """Print what is due when, how full the shelf is, and the streak."""
+        print(review.due_text(self.store, self.bank))
+
+    def review(self, n: int | None = None) -> None:
+        """Show a quiz of the questions you are about to forget."""
+        self._sit("review", review.open_review(n, bank=self.bank, progress=self.store))
+
+    def shelf(self, n: int | None = None) -> None:
+        """Show a quiz of wrong answers; a question leaves the shelf after two right answers in a row."""
+        self._sit("shelf", review.open_shelf(n, bank=self.bank, progress=self.store))
+
+    def weak_spots(self, n: int | None = None) -> None:
+        """Print where you are weakest, and show a quiz of it."""
+        if quiz := review.open_weak_spots(n, bank=self.bank, progress=self.store):
+            print(review.weak_text(self.store, self.bank))
+        self._sit("weak", quiz)
+
+    def mastery(self, by: str = "topic") -> None:
+        """Show how well each topic, or with by="objective" each exam objective, is known, over the last month."""
+        plain = review.mastery_text(self.store, self.bank, by)
+        _show(lambda: _widget("mastery", "picture")(self.store, self.bank, by), plain)
+
+    def _sit(self, command: str, quiz: Quiz | None) -> None:
+        if quiz is None:
+            print(review.nothing_text(command, self.store, self.bank))
+            return
+        plain = text.sitting_text(quiz, command)
+        _show(lambda: _widget("quiz", "QuizWidget")(quiz, plain), plain)
 
     def _step(self, question_id: str, seed: Any) -> Step:
         """A question, or one part of a scenario, as shown with this seed."""

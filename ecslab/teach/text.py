@@ -45,8 +45,12 @@ def exercises_text(exercises: Iterable[Exercise], passed: set[str]) -> str:
 
 
 def quiz_text(quiz: Quiz, topic: str) -> str:
+    return f"Quiz: {sitting_text(quiz, f'quiz {topic}')}"
+
+
+def sitting_text(quiz: Quiz, command: str) -> str:
     count = len(quiz.questions)
-    return f"Quiz: {quiz.title}, {count} question{'s' if count != 1 else ''}. In a terminal: ecslab quiz {topic}"
+    return f"{quiz.title}, {count} question{'s' if count != 1 else ''}. In a terminal: ecslab {command}"
 
 
 def result_text(result: Result) -> str:
