@@ -59,7 +59,7 @@ def mastery(store: Progress, bank: Bank, by: str = "topic", now: float | None = 
     """Every topic (or, by="objective", every exam objective) that was ever answered, weakest first."""
     now = store.now() if now is None else now
     weights = {question: memory.weights(now) for question, memory in memories(store).items()}
-    return sorted(_by_name(weights, bank, by), key=lambda one: (one.band[1], one.name))
+    return sorted(_by_name(weights, bank, by), key=lambda one: (one.mean, one.name))
 
 
 def weak_spots(store: Progress, bank: Bank, by: str = "topic", now: float | None = None) -> list[Mastery]:

@@ -92,7 +92,7 @@ def open_weak_spots(n: int | None = None, *, bank: Bank | None = None, progress:
 def all_weak_spots(store: Progress, bank: Bank) -> list[Mastery]:
     """Weak topics and weak objectives, weakest first."""
     both = [spot for by in NAMES for spot in weak_spots(store, bank, by)]
-    return sorted(both, key=lambda spot: (spot.band[1], spot.name))
+    return sorted(both, key=lambda spot: (spot.mean, spot.name))
 
 
 def _spots(question: Question) -> set[str]:
