@@ -32,6 +32,9 @@ CALL_BACK_DELAY = 30.0
 PAUSE_MINUTES, MOST_PAUSE_MINUTES = 1440, 20160
 STAGE_LIMIT = 24 * 3600.0
 DEFAULT_BAKE = 15
+HOOK_TYPES, TIMEOUT_ACTIONS = ("AWS_LAMBDA", "PAUSE"), ("ROLLBACK", "CONTINUE")
+WAITING = ("IN_PROGRESS", "AWAITING_ACTION")
+ROLLS_BACK = {"FAILED": "failed", "TIMED_OUT": "timed out"}
 
 # How each strategy is set: (structure, field, default, least, most)
 SETTINGS = {
@@ -55,6 +58,8 @@ def configuration(given: Mapping[str, Any]) -> dict[str, Any]:
         values = dict(filled.get(structure) or {})
         values.setdefault(field, default)
         _within(field, values[field], least, most)
+        if field.endswith("Percent") and abs(values[field] * 10 - round(values[field] * 10)) > 1e-9:
+            raise invalid(f"{field} must be a multiple of 0.1.")
         filled[structure] = values
     filled.setdefault("bakeTimeInMinutes", DEFAULT_BAKE)
     _within("bakeTimeInMinutes", filled["bakeTimeInMinutes"], 0, 1440)
@@ -72,6 +77,8 @@ def check_hook(hook: Mapping[str, Any]) -> None:
     """InvalidParameterException when ECS could not run this lifecycle hook."""
     kind = hook.get("targetType") or "AWS_LAMBDA"
     stages = hook.get("lifecycleStages") or ()
+    if kind not in HOOK_TYPES:
+        raise invalid(f"targetType must be one of {', '.join(HOOK_TYPES)}.")
     if not stages:
         raise invalid("lifecycleStages can not be empty.")
     forbidden = NO_PAUSE if kind == "PAUSE" else NO_HOOKS
@@ -84,6 +91,8 @@ def check_hook(hook: Mapping[str, Any]) -> None:
         raise invalid("roleArn can not be blank.")
     if kind == "PAUSE" and hook.get("hookTargetArn"):
         raise invalid("hookTargetArn is not valid for a lifecycle hook of type PAUSE.")
+    if (hook.get("timeoutConfiguration") or {}).get("action", "ROLLBACK") not in TIMEOUT_ACTIONS:
+        raise invalid(f"The timeout action must be one of {', '.join(TIMEOUT_ACTIONS)}.")
     timeout = (hook.get("timeoutConfiguration") or {}).get("timeoutInMinutes")
     if timeout is not None:
         _within("timeoutInMinutes", timeout, 1, MOST_PAUSE_MINUTES)
@@ -197,9 +206,9 @@ def plan(view: View, now: float) -> list[Action]:
     held = _hooks(view, now)
     if held is not None:
         return held
-    if now - view.since > STAGE_LIMIT:
-        return [RollBack(f"the lifecycle stage {view.stage} took longer than 24 hours.")]
     waits = WORK[view.stage](view, now)
+    if waits == [] and view.stage != STAGES[-1] and now - view.since > STAGE_LIMIT:
+        return [RollBack(f"the lifecycle stage {view.stage} took longer than 24 hours.")]
     if waits is not None:
         return waits
     if view.stage == STAGES[-1]:
@@ -209,24 +218,30 @@ def plan(view: View, now: float) -> list[Action]:
 
 def _hooks(view: View, now: float) -> list[Action] | None:
     """What the stage's hooks ask for; None when they are done."""
-    actions: list[Action] = []
-    for hook in view.hooks:
-        if hook.status is None:
-            actions.append(Invoke(hook.id))
-        elif hook.status == "FAILED":
-            return [RollBack(f"a lifecycle hook failed in the lifecycle stage {view.stage}.")]
-        elif hook.status == "TIMED_OUT" and hook.timeout_action == "ROLLBACK":
-            return [RollBack(f"a lifecycle hook timed out in the lifecycle stage {view.stage}.")]
-        elif hook.status in ("IN_PROGRESS", "AWAITING_ACTION"):
-            if hook.expires_at is not None and now >= hook.expires_at:
-                actions.append(TimeOut(hook.id))
-            elif hook.call_again_at is not None and now >= hook.call_again_at:
-                actions.append(Invoke(hook.id))
-            else:
-                times = [t for t in (hook.expires_at, hook.call_again_at) if t is not None]
-                actions += [WakeAt(min(times))] if times else []
-                return actions or []
-    return actions or None
+    failed = next((ROLLS_BACK[h.status] for h in view.hooks if _failed(h)), None)
+    if failed:
+        return [RollBack(f"a lifecycle hook {failed} in the lifecycle stage {view.stage}.")]
+    actions = [action for hook in view.hooks for action in _hook(hook, now)]
+    waiting = any(hook.status in WAITING for hook in view.hooks)
+    return actions if actions or waiting else None
+
+
+def _failed(hook: HookView) -> bool:
+    return hook.status == "FAILED" or (hook.status == "TIMED_OUT" and hook.timeout_action == "ROLLBACK")
+
+
+def _hook(hook: HookView, now: float) -> list[Action]:
+    """Call it, call it again, let it time out, or wait for the first of these."""
+    if hook.status is None:
+        return [Invoke(hook.id)]
+    if hook.status not in WAITING:
+        return []
+    if hook.expires_at is not None and now >= hook.expires_at:
+        return [TimeOut(hook.id)]
+    if hook.call_again_at is not None and now >= hook.call_again_at:
+        return [Invoke(hook.id)]
+    times = [t for t in (hook.expires_at, hook.call_again_at) if t is not None]
+    return [WakeAt(min(times))] if times else []
 
 
 def _at_once(view: View, now: float) -> None:

@@ -241,7 +241,10 @@ def _refuse_what_is_not_built(request) -> None:
 
 
 def _deployment_configuration(given: dict | None, before: dict) -> dict:
-    merged = {**before, **(given or {})}
+    given = given or {}
+    if given.get("strategy", before.get("strategy")) != before.get("strategy"):  # another strategy's settings do not stay
+        before = {name: value for name, value in before.items() if name not in ("linearConfiguration", "canaryConfiguration")}
+    merged = {**before, **given}
     low, high = merged["minimumHealthyPercent"], merged["maximumPercent"]
     if not 0 <= low <= 100:
         raise invalid("minimumHealthyPercent must be at least 0 and at most 100.")
