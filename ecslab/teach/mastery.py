@@ -13,7 +13,7 @@ from math import sqrt
 from typing import Callable, Iterable, Mapping
 
 from .bank import Bank
-from .memory import Memory, faded, memories, weighed
+from .memory import faded, memories, weighed
 from .mistakes import Mistake
 from .progress import Progress
 from .question import Question
