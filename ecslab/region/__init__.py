@@ -21,7 +21,7 @@ from random import Random
 from typing import TYPE_CHECKING, Callable
 
 from ..engines import base
-from ..rules.errors import client
+from ..rules.errors import EcsError, client
 from . import registry
 from .balancing import Checked, LoadBalancing, Target
 from .clock import VirtualClock, WallClock, seconds
@@ -113,6 +113,7 @@ class Region:
         self.engine = self._make_engine(kind, speed, lab_folder)
         self._fresh_moto()
         self.vpc = Vpc(region_name, self.engine)
+        from .codedeploy import CodeDeploy
         from .services import ServiceController
         from .tasks import TaskController
 
@@ -120,6 +121,7 @@ class Region:
         self.services = ServiceController(self)
         self.balancing = LoadBalancing(self, _plane)
         self.discovery = Discovery(self)
+        self.codedeploy = CodeDeploy(self)
 
         from . import server
 
@@ -381,6 +383,15 @@ class Region:
 
         namespaces = servicediscovery_backends[ACCOUNT][self.name].namespaces.values()
         return any(identifier in (n.arn, n.name, n.id) for n in namespaces)
+
+    def task_definition(self, identifier: str) -> TaskDefinition | None:
+        """An ACTIVE task definition by family, family:revision or ARN; None when there is none."""
+        from .api.task_definitions import usable
+
+        try:
+            return usable(self, identifier)
+        except EcsError:
+            return None
 
     def check_safety(self, definition: dict) -> None:
         """Refuse what could reach out of the lab into this machine. ClientException says how to allow it."""

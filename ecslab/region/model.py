@@ -301,12 +301,20 @@ class Service:
     changed_at: float = 0.0
     recorder: Recorder = field(default_factory=Recorder)
     history: list[Any] = field(default_factory=list)  # deployments.ServiceDeployment, newest first
+    task_sets: list[Any] = field(default_factory=list)  # task_sets.TaskSet, where another program deploys
     revisions: list[Deployment] = field(default_factory=list)  # every deployment there was, newest first
 
     @property
     def current_deployment(self) -> Any | None:
         """The newest service deployment, on its way or done."""
         return self.history[0] if self.history else None
+
+    @property
+    def lead(self) -> Deployment | None:
+        """Whose settings the service shows: the PRIMARY deployment or task set."""
+        if self.deployments:
+            return self.deployments[0]
+        return next((one.deployment for one in self.task_sets if one.status == "PRIMARY"), None)
 
     @property
     def fallback(self) -> Deployment | None:
@@ -322,7 +330,8 @@ class Service:
         return self.deployments[0]
 
     def deployment(self, deployment_id: str) -> Deployment | None:
-        return next((d for d in self.deployments if d.id == deployment_id), None)
+        every = (*self.deployments, *(one.deployment for one in self.task_sets))
+        return next((d for d in every if d.id == deployment_id), None)
 
     def counts(self, deployment_id: str | None = None) -> tuple[int, int]:
         """(runningCount, pendingCount) of the service, or of one deployment."""
@@ -336,13 +345,14 @@ class Service:
 
     def describe(self) -> dict:
         running, pending = self.counts()
-        config = self.primary.config if self.deployments else {}
+        lead = self.lead
+        config = lead.config if lead else {}
         shape = {
             "serviceArn": self.arn,
             "serviceName": self.name,
             "clusterArn": self.cluster.arn,
-            "loadBalancers": self.primary.config.get("loadBalancers") or [] if self.deployments else [],
-            "serviceRegistries": self.primary.config.get("serviceRegistries") or [] if self.deployments else [],
+            "loadBalancers": config.get("loadBalancers") or [],
+            "serviceRegistries": config.get("serviceRegistries") or [],
             "placementConstraints": [],
             "placementStrategy": [],
             **self.settings,
@@ -354,7 +364,7 @@ class Service:
             "capacityProviderStrategy": config.get("capacityProviderStrategy"),
             "platformVersion": config.get("platformVersion"),
             "platformFamily": config.get("platformFamily"),
-            "taskDefinition": self.deployments[0].task_definition.arn if self.deployments else None,
+            "taskDefinition": lead.task_definition.arn if lead else None,
             "networkConfiguration": config.get("networkConfiguration"),
             "deploymentConfiguration": self.deployment_configuration,
             "deployments": [self._describe_deployment(d) for d in self.deployments],

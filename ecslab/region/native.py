@@ -220,11 +220,12 @@ def _weigh(region: "Region", service: Service, record: "ServiceDeployment", prod
         blue = record.sources[0].target_group(entry) if record.sources else advanced.get("alternateTargetGroupArn")
         for name, share in (("productionListenerRule", production), ("testListenerRule", test)):
             if advanced.get(name):
-                _set_rule(region, advanced[name], {green: share, blue: 100.0 - share})
+                set_rule(region, advanced[name], {green: share, blue: 100.0 - share})
     region.balancing.refresh()
 
 
-def _set_rule(region: "Region", arn: str, shares: Mapping[str, float]) -> None:
+def set_rule(region: "Region", arn: str, shares: Mapping[str, float]) -> None:
+    """Make a listener rule, or a listener's default rule, forward by these weights."""
     rule, listener = elbv2.rule_named(region.name, arn)
     if rule is None:
         return
@@ -271,7 +272,7 @@ def _invoke(region: "Region", service: Service, record: "ServiceDeployment", hoo
         return
     hook["status"] = "IN_PROGRESS"
     hook.setdefault("expiresAt", now + 60 * hook["minutes"])
-    function = region.functions.get(_name(hook["targetArn"]))
+    function = region.functions.get(function_name(hook["targetArn"]))
     event = {
         "executionDetails": {
             "serviceArn": service.arn,
@@ -284,10 +285,11 @@ def _invoke(region: "Region", service: Service, record: "ServiceDeployment", hoo
         "resourceArn": record.arn,
         "hookDetails": hook["details"],
     }
-    region.later(lambda: _called(function, event), lambda answer: _answered(region, service, hook, answer))
+    region.later(lambda: called(function, event), lambda answer: _answered(region, service, hook, answer))
 
 
-def _called(function: Callable | None, event: dict):
+def called(function: Callable | None, event: dict):
+    """What a registered function answers; a sentence when it can not."""
     if function is None:
         return "no function of that name is registered here: region.add_function(name, function)"
     try:
@@ -309,7 +311,7 @@ def _answered(region: "Region", service: Service, hook: dict, answer) -> None:
     region.touch(service)
 
 
-def _name(function: str | None) -> str:
+def function_name(function: str | None) -> str:
     """A Lambda function's name in its name or ARN, without a version."""
     parts = (function or "").split(":")
     return parts[6] if len(parts) > 6 else parts[0]

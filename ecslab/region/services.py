@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..rules import health, lifecycle, placement, rollout
-from . import deployments, launch, native, placing
+from . import deployments, launch, native, placing, task_sets
 from .identifiers import ACCOUNT
 from .model import Deployment, Service, Task, TaskDefinition
 
@@ -157,6 +157,32 @@ def is_healthy(task: Task, now: float) -> bool:
     return checked or now - task.started_at >= health.UNCHECKED_HEALTHY_AFTER
 
 
+def _is_ill(task: Task) -> bool:
+    return task.health == "UNHEALTHY" or _unhealthy_target(task) is not None
+
+
+def is_ill(region: "Region", service: Service, task: Task, now: float) -> bool:
+    """Does a check say UNHEALTHY, and is the grace period over?"""
+    if task.last_status != "RUNNING" or not _is_ill(task):
+        return False
+    ends = task.started_at + (service.settings.get("healthCheckGracePeriodSeconds") or 0)
+    if now < ends:
+        region.wake_at(ends, service)
+    return now >= ends
+
+
+def why_ill(region: "Region", service: Service, task: Task) -> str:
+    """The stoppedReason of a task that failed its checks; a target's failure is a service event too."""
+    target = _unhealthy_target(task)
+    if target is None:
+        return lifecycle.FAILED_CONTAINER_HEALTH_CHECKS
+    what = f"instance {target.id}" if target.id.startswith("i-") else f"task {task.id}"
+    where = f"(target-group {target.group})"
+    reason = f"(reason {target.health.description})"
+    say(region, service, f"({what}) (port {target.port}) is unhealthy in {where} due to {reason}")
+    return f"Task failed ELB health checks in {where}"
+
+
 def _unhealthy_target(task: Task):
     """The first target of the task that its load balancer calls unhealthy, if any."""
     return next((target for target in task.targets if target.health.state == "unhealthy"), None)
@@ -194,13 +220,16 @@ class ServiceController:
 
     def _drain(self, service: Service) -> None:
         going = [t for t in service.tasks.values() if t.desired_status == "RUNNING"]
-        self._stop(service, [(t, lifecycle.scaling_activity(t.deployment_id)) for t in going])
+        self.stop(service, [(t, lifecycle.scaling_activity(t.deployment_id)) for t in going])
         if not service.tasks:
             service.status = "INACTIVE"
             for deployment in service.deployments:
                 deployment.status = "INACTIVE"
 
     def _reconcile(self, service: Service, now: float) -> None:
+        if service.deployment_controller != "ECS":
+            task_sets.reconcile(self._region, service, now)
+            return
         if native.applies(service):
             native.reconcile(self._region, service, now)
             return
@@ -235,7 +264,7 @@ class ServiceController:
         for action in actions:
             match action:
                 case rollout.Start(count=count):
-                    self._start(service, deployment or service.primary, count)
+                    self.start(service, deployment or service.primary, count)
                 case rollout.Stop(task_id=task_id, why=why):
                     task = service.tasks[task_id]
                     stops.append((task, self._stop_reason(service, task, why)))
@@ -249,7 +278,7 @@ class ServiceController:
                     service.deployments = [d for d in service.deployments if d.id != deployment_id]
                 case rollout.Complete():
                     self._complete(service, now)
-        self._stop(service, stops)
+        self.stop(service, stops)
 
     def _view(self, service: Service, now: float) -> rollout.ServiceView:
         region = self._region
@@ -259,7 +288,7 @@ class ServiceController:
         for task in service.tasks.values():
             running = task.last_status == "RUNNING" and task.desired_status == "RUNNING"
             healthy = running and is_healthy(task, now)
-            ill = task.health == "UNHEALTHY" or _unhealthy_target(task) is not None
+            ill = _is_ill(task)
             unhealthy = running and ill and now - task.started_at >= grace
             if running and not healthy:
                 wait = grace if ill else health.UNCHECKED_HEALTHY_AFTER
@@ -316,7 +345,8 @@ class ServiceController:
         breaker = service.deployment_configuration.get("deploymentCircuitBreaker") or {}
         return breaker.get("resetOnHealthyTask", True)
 
-    def _start(self, service: Service, deployment: Deployment, count: int) -> None:
+    def start(self, service: Service, deployment: Deployment, count: int) -> None:
+        """Start so many tasks of a deployment or task set."""
         region = self._region
         config = deployment.config
         definition = deployment.task_definition.definition
@@ -377,17 +407,10 @@ class ServiceController:
 
     def _stop_reason(self, service: Service, task: Task, why: str) -> str:
         if why == "unhealthy":
-            target = _unhealthy_target(task)
-            if target is None:
-                return lifecycle.FAILED_CONTAINER_HEALTH_CHECKS
-            what = f"instance {target.id}" if target.id.startswith("i-") else f"task {task.id}"
-            where = f"(target-group {target.group})"
-            reason = f"(reason {target.health.description})"
-            say(self._region, service, f"({what}) (port {target.port}) is unhealthy in {where} due to {reason}")
-            return f"Task failed ELB health checks in {where}"
+            return why_ill(self._region, service, task)
         return lifecycle.scaling_activity(service.primary.id)
 
-    def _stop(self, service: Service, stops: list[tuple[Task, str]]) -> None:
+    def stop(self, service: Service, stops: list[tuple[Task, str]]) -> None:
         if not stops:
             return
         service.steady = False

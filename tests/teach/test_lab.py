@@ -191,9 +191,3 @@ def test_an_unknown_lab_is_answered_with_those_there_are(started):
     with pytest.raises(Mistake, match="no lab '3'. Labs are: 03-services"):
         open_lab("3")
     assert started == []
-
-
-@pytest.mark.parametrize("instrument", ["timeline", "load"])
-def test_an_instrument_that_is_not_built_says_so(instrument):
-    with pytest.raises(Mistake, match=f"lab.{instrument}\\(\\) is not built yet."):
-        getattr(Lab("03-services", None), instrument)()

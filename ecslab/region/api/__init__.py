@@ -19,6 +19,6 @@ def operation(function: Callable) -> Callable:
 
 def load() -> dict[str, Callable]:
     """Every operation that is built, by its name in the API."""
-    from . import clusters, instances, service_deployments, service_operations, settings, tags, task_definitions, tasks  # noqa: F401
+    from . import clusters, instances, service_deployments, service_operations, settings, tags, task_definitions, task_sets, tasks  # noqa: F401
 
     return OPERATIONS

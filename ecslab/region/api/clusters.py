@@ -166,10 +166,10 @@ def _describe(region, cluster: Cluster, tags=False, settings=False, statistics=F
             "runningFargateTasksCount": sum(t.last_status == "RUNNING" and t.launch_type == "FARGATE" for t in tasks),
             "pendingEC2TasksCount": sum(_pending(t) and t.launch_type == "EC2" for t in tasks),
             "pendingFargateTasksCount": sum(_pending(t) and t.launch_type == "FARGATE" for t in tasks),
-            "activeEC2ServiceCount": sum(s.primary.config.get("launchType") == "EC2" for s in services),
-            "activeFargateServiceCount": sum(s.primary.config.get("launchType") == "FARGATE" for s in services),
-            "drainingEC2ServiceCount": sum(s.primary.config.get("launchType") == "EC2" for s in draining),
-            "drainingFargateServiceCount": sum(s.primary.config.get("launchType") == "FARGATE" for s in draining),
+            "activeEC2ServiceCount": sum((s.lead.config if s.lead else {}).get("launchType") == "EC2" for s in services),
+            "activeFargateServiceCount": sum((s.lead.config if s.lead else {}).get("launchType") == "FARGATE" for s in services),
+            "drainingEC2ServiceCount": sum((s.lead.config if s.lead else {}).get("launchType") == "EC2" for s in draining),
+            "drainingFargateServiceCount": sum((s.lead.config if s.lead else {}).get("launchType") == "FARGATE" for s in draining),
         }
         shape["statistics"] = [{"name": name, "value": str(value)} for name, value in numbers.items()]
     if attachments:

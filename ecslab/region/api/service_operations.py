@@ -6,8 +6,9 @@ DescribeServices, ListServices, ListServicesByNamespace.
 from __future__ import annotations
 
 from ...rules import native_deployment, placement
+from ...rules import task_sets as task_set_rules
 from ...rules.errors import EcsError, invalid
-from .. import identifiers, launch, services
+from .. import identifiers, launch, services, task_sets
 from ..model import Service
 from . import load_balancers, operation
 from .common import check_size, check_tags, cluster_of, included, missing, page
@@ -51,14 +52,17 @@ def create_service(region, request):
             return {"service": _describe(region, existing)}
         raise invalid("Creation of service was not idempotent.")
     _refuse_what_is_not_built(request)
+    controller = (request.get("deploymentController") or {}).get("type") or "ECS"
+    task_set_rules.check_create_service(controller, request)
     desired = _desired_count(request)
     configuration = _deployment_configuration(request.get("deploymentConfiguration"), DEFAULT_CONFIGURATION)
-    task_definition = _task_definition(region, request)
-    config = launch.configuration(region, cluster, request, task_definition)
-    _connect(region, config, request, task_definition)
-    load_balancers.check_strategy(region, configuration, config["loadBalancers"])
-    _check_placement(request, config)
-    _check_role(request, config)
+    if controller != "EXTERNAL":
+        task_definition = _task_definition(region, request)
+        config = launch.configuration(region, cluster, request, task_definition)
+        connect(region, config, request, task_definition)
+        load_balancers.check_strategy(region, configuration, config["loadBalancers"])
+        _check_placement(request, config)
+        _check_role(request, config)
     tags = check_tags(request.get("tags"))
     now = region.clock.now()
     service = Service(
@@ -68,7 +72,7 @@ def create_service(region, request):
         created_at=now,
         desired_count=desired,
         scheduling_strategy=request.get("schedulingStrategy") or "REPLICA",
-        deployment_controller="ECS",
+        deployment_controller=controller,
         deployment_configuration=configuration,
         settings={
             "enableECSManagedTags": False,
@@ -80,7 +84,11 @@ def create_service(region, request):
         request=request,
         changed_at=now,
     )
-    services.new_deployment(region, service, task_definition, config)
+    if controller == "ECS":
+        services.new_deployment(region, service, task_definition, config)
+    elif controller == "CODE_DEPLOY":
+        first = task_sets.create(region, service, task_definition, config, scale=100.0, started_by="CODE_DEPLOY")
+        task_sets.make_primary(service, first, now)
     cluster.services[name] = service
     region.tags[service.arn] = tags
     region.touch(service)
@@ -94,11 +102,14 @@ def update_service(region, request):
     if service.status != "ACTIVE":
         raise EcsError("ServiceNotActiveException", "Service was not ACTIVE.")
     _refuse_what_is_not_built(request)
+    task_set_rules.check_update_service(service.deployment_controller, request)
     # Check everything before anything is written: a refused update changes nothing.
     desired = service.desired_count if request.get("desiredCount") is None else _desired_count(request)
     configuration = service.deployment_configuration
     if request.get("deploymentConfiguration") is not None:
         configuration = _deployment_configuration(request["deploymentConfiguration"], configuration)
+    if service.deployment_controller != "ECS":
+        return _update_lightly(region, service, request, desired, configuration)
     task_definition = service.primary.task_definition
     if request.get("taskDefinition"):
         task_definition = usable(region, request["taskDefinition"])
@@ -123,6 +134,15 @@ def update_service(region, request):
         service.primary.config.update(config)
     service.steady = False
     service.changed_at = region.clock.now()
+    region.touch(service)
+    return {"service": _describe(region, service, tags=True)}
+
+
+def _update_lightly(region, service: Service, request: dict, desired: int, configuration: dict) -> dict:
+    """What may change where another program deploys: no update starts a deployment."""
+    service.desired_count = desired
+    service.deployment_configuration = configuration
+    service.settings.update({field: request[field] for field in KEPT if request.get(field) is not None})
     region.touch(service)
     return {"service": _describe(region, service, tags=True)}
 
@@ -164,7 +184,7 @@ def list_services(region, request):
         s.arn
         for s in cluster.services.values()
         if s.status == "ACTIVE"
-        and launch_type in (None, s.primary.config.get("launchType"))
+        and launch_type in (None, (s.lead.config if s.lead else {}).get("launchType"))
         and strategy in (None, s.scheduling_strategy)
     ]
     return page(request, "serviceArns", found, default=10)
@@ -199,6 +219,8 @@ def _same(before: dict, now: dict) -> bool:
 
 def _describe(region, service: Service, tags: bool = False) -> dict:
     shape = service.describe()
+    if service.deployment_controller != "ECS":
+        shape["taskSets"] = [task_sets.describe(region, service, one) for one in service.task_sets]
     if tags:
         shape["tags"] = region.tags.get(service.arn, [])
     return shape
@@ -230,9 +252,6 @@ def _refuse_what_is_not_built(request) -> None:
                 "Remove the desired count value and try again."
             )
         refuse("DAEMON services")
-    controller = (request.get("deploymentController") or {}).get("type", "ECS")
-    if controller != "ECS":
-        refuse(f"the {controller} deployment controller")
     if ((request.get("deploymentConfiguration") or {}).get("earlySuccessCriteria") or {}).get("enable"):
         refuse("earlySuccessCriteria")
     for field in NOT_BUILT:
@@ -308,11 +327,11 @@ def _updated_config(region, cluster, service: Service, request: dict, task_defin
         or (before.get("networkConfiguration") if task_definition.definition.get("networkMode") == "awsvpc" else None),
     }
     config = launch.configuration(region, cluster, merged, task_definition)
-    _connect(region, config, {**before, **{name: value for name, value in request.items() if value is not None}}, task_definition)
+    connect(region, config, {**before, **{name: value for name, value in request.items() if value is not None}}, task_definition)
     return config
 
 
-def _connect(region, config: dict, wanted: dict, task_definition) -> None:
+def connect(region, config: dict, wanted: dict, task_definition) -> None:
     """Fill in what leads to the service: load balancers and service registries."""
     config["loadBalancers"] = load_balancers.checked(
         region, wanted.get("loadBalancers"), task_definition, launch.launch_type_of(config)
