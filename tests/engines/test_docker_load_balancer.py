@@ -1,0 +1,106 @@
+"""Load balancers with real connections: what only Docker can show."""
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import urllib.request
+
+import pytest
+
+from ecslab.region import start
+from tests.region.conftest import Lab
+from tests.region.test_load_balancing import Balanced
+
+SPEED = 20.0
+
+
+@pytest.fixture(scope="module")
+def web():
+    with start(engine="docker", speed=SPEED) as region:
+        lab = Lab(region)
+        lab.ecs.create_cluster(clusterName="demo")
+        lab.define()
+        lab.define(image="ecslab/app:2.0")
+        web = Balanced(lab, delay=30)
+        web.serve(count=2, definition="web:1")
+        for _ in range(60):
+            if web.health() == {"healthy": 2}:
+                break
+            region.run_for("2s")
+        yield web
+
+
+def test_the_listener_is_a_port_of_this_machine_only(web):
+    url = web.region.url(web.url)
+    assert url.startswith("http://127.0.0.1:")
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        assert json.load(answer)["version"] == "1.0"
+
+
+def test_real_requests_reach_every_target(web):
+    assert len({web.region.get(web.url).json()["task"] for _ in range(8)}) == 2
+
+
+def test_a_host_header_rule_sees_the_name_that_was_asked_for(web):
+    web.rule(10, [{"Field": "host-header", "HostHeaderConfig": {"Values": ["shop.example.com"]}}],
+             {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200", "ContentType": "text/plain", "MessageBody": "the shop"}})  # fmt: skip
+    assert web.region.get(web.url, headers={"Host": "shop.example.com"}).body == "the shop"
+    assert web.region.get(web.url).json()["version"] == "1.0"
+
+
+def test_a_target_that_refuses_is_a_502_and_one_that_is_too_slow_a_504(web):
+    deaf = web.new_group("deaf")
+    web.rule(20, [{"Field": "path-pattern", "Values": ["/deaf"]}], {"Type": "forward", "TargetGroupArn": deaf})
+    address = web.lab.tasks()[0]["containers"][0]["networkInterfaces"][0]["privateIpv4Address"]
+    web.elb.register_targets(TargetGroupArn=deaf, Targets=[{"Id": address, "Port": 81}])
+    refused = web.region.get(f"{web.url}/deaf")
+    assert (refused.status, refused.headers["Server"]) == (502, "awselb/2.0")
+    assert refused.cause == "The target refused the connection or broke it off."
+    web.elb.modify_load_balancer_attributes(
+        LoadBalancerArn=web.balancer["LoadBalancerArn"], Attributes=[{"Key": "idle_timeout.timeout_seconds", "Value": "40"}]
+    )
+    assert web.region.get(f"{web.url}/slow?seconds=80").status == 504
+    assert web.region.get(f"{web.url}/slow?seconds=10").status == 200
+
+
+def test_a_request_on_its_way_is_answered_although_its_target_is_leaving(web):
+    answers = []
+    asking = threading.Thread(target=lambda: answers.append(web.region.get(f"{web.url}/slow?seconds=20").status))
+    asking.start()
+    web.region.run_for("4s")
+    web.lab.ecs.update_service(cluster="demo", service="web", forceNewDeployment=True)
+    asking.join(timeout=30)
+    assert answers == [200]
+    web.lab.ecs.get_waiter("services_stable").wait(cluster="demo", services=["web"])
+
+
+def test_a_network_load_balancer_passes_bytes_both_ways(web):
+    balancer = web.elb.create_load_balancer(Name="net", Type="network", Subnets=web.lab.subnets[:2])["LoadBalancers"][0]
+    group = web.elb.create_target_group(Name="tcp", Protocol="TCP", Port=80, VpcId=web.vpc, TargetType="ip", HealthCheckIntervalSeconds=10)["TargetGroups"][0]["TargetGroupArn"]
+    web.elb.create_listener(
+        LoadBalancerArn=balancer["LoadBalancerArn"], Protocol="TCP", Port=80,
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": group}],
+    )  # fmt: skip
+    address = web.lab.tasks()[0]["containers"][0]["networkInterfaces"][0]["privateIpv4Address"]
+    web.elb.register_targets(TargetGroupArn=group, Targets=[{"Id": address, "Port": 80}])
+    for _ in range(60):
+        if web.health(group) == {"healthy": 1}:
+            break
+        web.region.run_for("2s")
+    host, port = web.region.url(f"http://{balancer['DNSName']}").removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        connection.settimeout(10)
+        received = b""
+        while piece := connection.recv(4096):
+            received += piece
+    assert received.startswith(b"HTTP/1.1 200")
+
+
+def test_a_rolling_update_under_load_loses_no_request(web):
+    web.lab.ecs.update_service(cluster="demo", service="web", taskDefinition="web:2")
+    report = web.region.load(web.url, rps=2, for_="120s")
+    assert report.failed == 0, str(report)
+    assert report.by_status[200] == report.sent >= 230
+    assert set(report.by_version) == {"1.0", "2.0"}
