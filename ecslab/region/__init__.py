@@ -30,9 +30,11 @@ from .environment import Environment, waiter_delay
 from .identifiers import ACCOUNT, Identifiers
 from .model import Cluster, ContainerInstance, Service, Task, TaskDefinition
 from .network import Vpc
+from .reach import Reach
 
 if TYPE_CHECKING:
     from .load import Load, Report
+    from .reach import Answer
     from .timeline import Timeline
     from .web import Response
 
@@ -121,6 +123,7 @@ class Region:
         self.services = ServiceController(self)
         self.balancing = LoadBalancing(self, _plane)
         self.discovery = Discovery(self)
+        self.reach = Reach(self)
         self.codedeploy = CodeDeploy(self)
 
         from . import server
@@ -186,6 +189,7 @@ class Region:
             MinCount=1,
             MaxCount=1,
             SubnetId=subnet,
+            SecurityGroupIds=[self.vpc.default_group(subnet)],
             PrivateIpAddress=self.vpc.free_address(subnet),
         )
         instance_id = launched["Instances"][0]["InstanceId"]
@@ -226,6 +230,14 @@ class Region:
         from .load import Load
 
         return Load(self, url, rps, headers)
+
+    def can_reach(self, source: str, destination: str, port: int = 80, protocol: str = "tcp") -> "Answer":
+        """May `source` connect to `port` of `destination`, and which rule, group, route or mode decides?
+
+        Each is a running task (ARN, id or address), a load balancer (ARN or DNS name), or "internet".
+        """
+        with self.lock:
+            return self.reach.ask(source, destination, port, protocol)
 
     def timeline(self, service: str, cluster: str | None = None) -> "Timeline":
         """What a service's deployments did, moment by moment."""

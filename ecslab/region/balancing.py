@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable, Mapping, Protocol
 
 from ..engines.base import Observation
 from ..rules import listener as rules
+from ..rules import network as rules_of_network
 from ..rules import target_health
 from ..rules.target_health import HealthCheck, TargetHealth
 from . import elbv2, metrics
@@ -111,10 +112,12 @@ class LoadBalancing:
         self._turn: dict[str, int] = {}
         self._credit: dict[str, dict[str, float]] = {}
         self._dirty: OrderedDict[int, Target] = OrderedDict()
+        self._doors: dict[tuple, bool] = {}
         self._causes: OrderedDict[str, str] = OrderedDict()
         self._reporting = False
         elbv2.serve(self)
         region.watch("elb", self.refresh)
+        region.watch("ec2", self.forget_doors)
 
     # Listeners ----------------------------------------------------------------
 
@@ -142,6 +145,7 @@ class LoadBalancing:
             for target in self.targets.get(arn, {}).values():
                 target.next_check = self.region.clock.now() + FIRST_CHECK
                 self.touch(target)
+        self.forget_doors()
         changed = set(found) != set(self.listeners)
         self.listeners, self._in_use = found, used
         if changed:
@@ -379,7 +383,19 @@ class LoadBalancing:
 
     def lets_in(self, listener: Listener, target: Target) -> bool:
         """Do the network's rules let this load balancer connect to the target?"""
-        return True
+        task = self.task_of(target)
+        if task is None or listener.network:
+            return True
+        key = (listener.balancer, task.id, target.port)
+        if key not in self._doors:
+            reach = self.region.reach
+            verdict = rules_of_network.can_reach(reach.balancer(listener.balancer), reach.task(task), target.port)
+            self._doors[key] = verdict.allowed
+        return self._doors[key]
+
+    def forget_doors(self) -> None:
+        """Security groups, routes or tasks may have changed."""
+        self._doors.clear()
 
     def note(self, trace: str | None, cause: str) -> None:
         """Remember why the load balancer answered a request by itself, for whoever sent it from here."""

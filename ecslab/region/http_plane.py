@@ -120,7 +120,8 @@ class HttpPlane:
     async def _forward(self, listener: Listener, request: web.BaseRequest, decision: Decision) -> web.StreamResponse:
         region, target = self._region, decision.target
         address = region.balancing.address(target)
-        if address is None:
+        if address is None or not region.balancing.lets_in(listener, target):
+            await asyncio.sleep(CONNECT_TIMEOUT / region.speed)
             return self._own_answer(listener, request, gateway_timeout)
         started = time.monotonic()
         try:
@@ -187,7 +188,7 @@ class HttpPlane:
 
     async def _outcome(self, target: Target, check: HealthCheck) -> int | str:
         address = self._region.balancing.address(target, None if check.port == "traffic-port" else int(check.port))
-        if address is None:
+        if address is None or not self._region.balancing.reachable(target):
             return "timeout"
         limit = max(SHORTEST_TIMEOUT, check.timeout / self._region.speed)
         try:

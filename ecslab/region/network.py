@@ -6,6 +6,7 @@ it is created when the task starts and deleted when it stops.
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 
 from ..engines.base import Engine, Network
 from ..rules.errors import EcsError, invalid
@@ -15,6 +16,30 @@ from .identifiers import ACCOUNT
 DEFAULT_VPC_RANGES = ["172.31.0.0/16", *(f"10.{number}.0.0/16" for number in range(200, 232))]
 MAX_SUBNETS = 16
 MAX_SECURITY_GROUPS = 5
+
+
+@lru_cache
+def mended() -> None:
+    """moto's EC2 with default security groups that let their own members in, as in AWS. Once for the process."""
+    from moto.ec2.models.security_groups import SecurityGroup, SecurityGroupRule
+
+    make = SecurityGroup.__init__
+
+    def init(group, *args, **fields) -> None:
+        make(group, *args, **fields)
+        if group.is_default:
+            itself = {"GroupId": group.id, "UserId": ACCOUNT}
+            group.ingress_rules.append(SecurityGroupRule(group.ec2_backend, "-1", group.id, None, None, None, itself, is_egress=False))
+
+    SecurityGroup.__init__ = init
+
+
+def ec2(region_name: str):
+    """moto's EC2 of the region."""
+    mended()
+    from moto.ec2.models import ec2_backends
+
+    return ec2_backends[ACCOUNT][region_name]
 
 
 class Vpc:
@@ -30,9 +55,7 @@ class Vpc:
 
     @property
     def _ec2(self):
-        from moto.ec2.models import ec2_backends
-
-        return ec2_backends[ACCOUNT][self._region_name]
+        return ec2(self._region_name)
 
     def check(self, configuration: dict | None, launch_type: str | None) -> dict:
         """A valid awsvpcConfiguration, with the VPC's default security group filled in. EcsError otherwise."""
@@ -61,6 +84,10 @@ class Vpc:
             "securityGroups": groups,
             "assignPublicIp": wanted.get("assignPublicIp") or "DISABLED",
         }
+
+    def default_group(self, subnet_id: str) -> str:
+        """The id of the default security group of the subnet's VPC."""
+        return self._ec2.get_default_security_group(self._subnet(subnet_id).vpc_id).id
 
     def zone(self, subnet_id: str) -> str:
         return self._subnet(subnet_id).availability_zone

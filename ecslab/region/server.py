@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-MENDED = {"elb": "elbv2", "cloudwatch": "metrics", "codedeploy": "codedeploy"}  # services of moto's that want mending -> where that is done
+MENDED = {"elb": "elbv2", "cloudwatch": "metrics", "codedeploy": "codedeploy", "ec2": "network"}  # services of moto's that want mending -> where that is done
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "host.docker.internal")
 
 

@@ -194,6 +194,8 @@ def call(region: "Region", task, name: str, port: int, path: str) -> Response:
     address = name if re.fullmatch(r"[0-9.]+", name) else found[0][0] if found else None
     if address is None:
         return Response(0, cause=f"cannot resolve {name}")
+    if not region.reach.ask(task.id, address, port):
+        return Response(0, cause=f"no answer from {name} port {port}")
     answer = simulated(region, f"http://{address}:{port}{path}", {})
     return answer if answer.status else Response(0, cause=f"no answer from {name} port {port}")
 
