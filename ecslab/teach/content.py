@@ -2,8 +2,9 @@
 
 `ecslab check-content` prints what `check_content()` returns and fails when
 there is anything: questions (schema, cues, repairs), exercises (hints, ids,
-an exercise that passes unsolved, a solution that fails), notebooks older than
-their source, and boto3 parameters that do not exist.
+an exercise that passes unsolved, a solution that fails), proofs that come out
+differently from the key, notebooks older than their source, and boto3 parameters
+that do not exist.
 """
 from __future__ import annotations
 
@@ -18,9 +19,12 @@ from typing import Iterator
 from .bank import Bank, BankError, load_bank
 from .exercise import Exercise, ExerciseError, load_exercises
 from .lint import lint
+from .mistakes import Mistake
 from .notebooks import NotebookError, build, code_cells, environment, sources_of
 from .parameters import unknown_in_code
 from .places import content_root
+from .proof import bodies, load_proofs
+from .proving import failures, unknown
 
 LAB_SECONDS = 300
 AT_ONCE = 2
@@ -38,7 +42,7 @@ def check_content(root: Path | None = None, run_labs: bool = True) -> list[str]:
         exercises = {}
     try:
         bank = load_bank(root / "quizzes")
-        problems += [*lint(bank), *_links(bank, exercises)]
+        problems += [*lint(bank), *_links(bank, exercises), *_proofs(root, bank, run_labs)]
     except BankError as error:
         problems += error.problems
     try:
@@ -56,6 +60,17 @@ def _links(bank: Bank, exercises: dict[str, Exercise]) -> Iterator[str]:
     for question in bank:
         if question.exercise and question.lab in written and question.exercise not in exercises:
             yield f"{question.topic}.yaml, {question.id}: there is no exercise {question.exercise!r}."
+
+
+def _proofs(root: Path, bank: Bank, play: bool) -> list[str]:
+    """Proofs without a question, and those that come out differently from the key."""
+    try:
+        proofs = load_proofs(root / "quizzes" / "proofs")
+    except Mistake as error:
+        return [str(error)]
+    asked = bodies(bank)
+    known = [one for one in proofs if one in asked]
+    return [*unknown(proofs, asked), *(failures(known, root).values() if play else ())]
 
 
 def _stray(labs: Path) -> Iterator[str]:

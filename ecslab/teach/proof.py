@@ -16,18 +16,17 @@ and returns what was seen. What is wanted for each type of question:
 | order               | the indices of `items` in the order observed         |
 | match               | a mapping of each left side to its right side        |
 
-Proofs live in `quizzes/proofs/<topic>.py`. `python -m ecslab.teach.proof <id>`
-plays one in a process of its own, so that no other region is touched.
+Proofs live in `quizzes/proofs/<topic>.py`. `proving` plays them in processes of
+their own.
 """
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Iterable, Mapping
+from typing import Any, Callable, Mapping
 
 from .aws import Aws
-from .bank import Bank, load_bank
+from .bank import Bank
 from .exercise import _module
 from .mistakes import Mistake
 from .places import content_root
@@ -164,19 +163,3 @@ def _disagreement(one: Proof, observed: Any, expected: Any) -> str:
         return f"observed {observed!r}, which no option predicts"
     told = f", as option {says[0]} says" if says else ""
     return f"observed {observed!r}{told}; the key says {expected!r}"
-
-
-def main(arguments: Iterable[str]) -> int:
-    """Play one proof and print its lines as they come. 0 when it came out as the key says."""
-    question_id = next(iter(arguments), "")
-    proofs, known = load_proofs(), bodies(load_bank())
-    if question_id not in proofs or question_id not in known:
-        print(f"There is no proof of {question_id!r}.")
-        return 2
-    outcome = prove(proofs[question_id], known[question_id], on_say=lambda line: print(line, flush=True))
-    print("This is what the key says." if outcome.ok else outcome.cause, flush=True)
-    return 0 if outcome.ok else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
