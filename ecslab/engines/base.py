@@ -68,6 +68,7 @@ class TaskSpec:
     pid_mode: str | None = None
     ipc_mode: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)  # added by the region to every container
+    firewall: str = ""  # an nftables rule set for the task's network, where the engine can enforce one
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,12 @@ class Engine(Protocol):
         """The last lines the container printed, oldest first. Kept after it stopped, until the region closes."""
 
     def usage(self, task_id: str) -> dict[str, Usage]: ...
+
+    def enforces(self) -> tuple[bool, str]:
+        """Does traffic between tasks obey security groups, and why or why not?"""
+
+    def protect(self, task_id: str, firewall: str) -> None:
+        """Give a task that is here another rule set."""
 
     def next_due(self) -> float | None:
         """Region time of the next thing that will happen here; None on the wall clock."""

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Callable, Mapping
 
 from ..rules.container_order import start_order
-from . import docker_cgroups, docker_home, docker_leftovers, docker_networks, docker_safety, docker_settings, docker_stats
+from . import docker_cgroups, docker_home, docker_leftovers, docker_networks, docker_resolver, docker_safety, docker_settings, docker_stats
 from . import docker_volumes, images
 from .base import (
     ContainerFailed,
@@ -93,6 +93,7 @@ class DockerEngine:
         speed: float = 1.0,
         lab_folder: Path | None = None,
         allow_unsafe: bool = False,
+        records: docker_resolver.Records | None = None,
     ):
         self._observe = observe
         self._region_id = region_id
@@ -110,7 +111,8 @@ class DockerEngine:
         self._jobs = ThreadPoolExecutor(WORKERS, "ecslab-docker-job")
         self._calls = ThreadPoolExecutor(WORKERS, "ecslab-docker-call")
         self._once = Once(self._calls)
-        self._homes = docker_home.Homes(self._docker, self._once, region_id, self._labels)
+        self._resolver = docker_resolver.Resolver(records) if records else None
+        self._homes = docker_home.Homes(self._docker, self._once, region_id, self._labels, self._resolver)
         self._events = self._subscribe()
         self._listener = threading.Thread(target=self._listen, name="ecslab-docker-events", daemon=True)
         self._listener.start()
@@ -162,6 +164,18 @@ class DockerEngine:
         found = {n: docker_cgroups.usage(c.id, task.home.group) or self._stats.usage(c.id) for n, c in running}
         return {name: Usage(counted[0] * self._speed, counted[1]) for name, counted in found.items() if counted}
 
+    def enforces(self) -> tuple[bool, str]:
+        return images.enforces(self._docker)
+
+    def protect(self, task_id: str, firewall: str) -> None:
+        task = self._tasks.get(task_id)
+        if task is not None and task.home.pause and self.enforces()[0]:
+            self._calls.submit(quietly, self._filter, task.home.pause, firewall)
+
+    def _filter(self, pause: str, firewall: str) -> None:
+        made = self._docker.exec_create(pause, ["sh", "-c", 'echo "$1" | nft -f -', "nft", firewall])
+        self._docker.exec_start(made["Id"])
+
     def next_due(self) -> float | None:
         return None
 
@@ -179,6 +193,8 @@ class DockerEngine:
                     item.killer.cancel()
         for pool in (self._jobs, self._calls):
             pool.shutdown(wait=True, cancel_futures=True)  # what runs now is bounded by Docker's own time limit
+        if self._resolver is not None:
+            self._resolver.close()
         docker_leftovers.clear(self._docker, self._region_id)
         self._events.close()
         self._listener.join(timeout=5)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Mapping
 
-from . import docker_cgroups, docker_leftovers, docker_networks, docker_settings, images
+from . import docker_cgroups, docker_leftovers, docker_networks, docker_resolver, docker_settings, images
 from .base import Instance, Network, TaskSpec
 from .docker_daemon import publishes_ports
 from .docker_settings import Home
@@ -26,7 +26,15 @@ HOSTLESS = Instance("local", None)
 
 
 class Homes:
-    def __init__(self, client: "docker.APIClient", once: Once, region_id: str, labels: Mapping[str, str]):
+    def __init__(
+        self,
+        client: "docker.APIClient",
+        once: Once,
+        region_id: str,
+        labels: Mapping[str, str],
+        resolver: docker_resolver.Resolver | None = None,
+    ):
+        self._resolver = resolver
         self._docker = client
         self._once = once
         self._region_id = region_id
@@ -68,11 +76,34 @@ class Homes:
         settings = {"init": spec.pid_mode == "task"}  # a process number 1 that buries the dead
         hostname = None
         if spec.network is not None:
+            settings |= self._filtered(spec)
             hostname = _private_dns_name(spec.network.private_ip, spec.task_arn)
             settings["sysctls"] = docker_settings.system_controls(spec.containers, of_network=True) or None
             settings["port_bindings"] = docker_settings.any_ports(spec.containers) if publishes_ports() else None
         its_labels = {**labels(spec, self._labels), "com.amazonaws.ecs.container-name": PAUSE}
         return self._create(container_name(spec, "internalecspause"), its_labels, spec.network, "none", hostname, **settings)
+
+    def _filtered(self, spec: TaskSpec) -> dict:
+        """What the pause container needs to filter the task's traffic and answer its names, where it has the tools."""
+        self._once.result("images", images.ensure_app_images, self._docker)
+        if not images.enforces(self._docker)[0]:
+            return {}
+        environment = {"ECSLAB_FIREWALL": spec.firewall}
+        settings: dict = {"cap_add": ["NET_ADMIN"]}
+        address = self._resolver_of(spec.network)
+        if address:
+            environment["ECSLAB_RESOLVER"] = address
+            settings["dns"] = [docker_resolver.ADDRESS]
+        return {**settings, "environment": environment}
+
+    def _resolver_of(self, network: Network) -> str | None:
+        if self._resolver is None:
+            return None
+        self._vpc_network(network)
+        try:
+            return self._once.result(("resolver", network.vpc_id), self._resolver.open, network.vpc_cidr)
+        except OSError:
+            return None  # the gateway is not an address of this machine: names of Cloud Map do not resolve then
 
     def _instance(self, instance: Instance) -> str:
         """The id of the container that is the "host" of a container instance."""
@@ -102,12 +133,14 @@ class Homes:
                 place, mac = {**place, **mac}, {}
             endpoint = api.create_networking_config({network_name: api.create_endpoint_config(**place)})
         ports = [tuple(port.split("/")) for port in settings.get("port_bindings") or ()]
+        environment = settings.pop("environment", None)
         with named("CannotCreateContainerError"):
             return api.create_container(
                 images.PAUSE,
                 name=name,
                 labels=dict(its_labels),
                 hostname=hostname,
+                environment=environment,
                 ports=ports or None,
                 **mac,
                 networking_config=endpoint,

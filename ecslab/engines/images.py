@@ -13,8 +13,10 @@ import re
 import shutil
 import struct
 import subprocess
+import sys
 import tarfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Mapping
 
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
 
 PUBLIC_BASE = "busybox:1.37"
 OFFLINE_BASE = "ecslab/base:1"
-PAUSE = "ecslab/pause:1"
+PAUSE = "ecslab/pause:2"
+PUBLIC_TOOLS = "alpine:3.20"  # where nft and socat come from when this machine has none
+TOOLS = ("nft", "socat")
+TOOLS_LABEL = "ecslab.tools"
 SOURCE_LABEL = "ecslab.source"  # what the image was made from; another value means: make it again
 
 # The lab's own images are made here, and private ECR repositories would be a real account's: neither is asked for elsewhere.
@@ -43,10 +48,12 @@ class Recipe:
     tag: str
     instructions: str
     files: Mapping[str, bytes]
+    programs: Mapping[str, Path] = field(default_factory=dict)  # copied from this machine
 
     @property
     def source(self) -> str:
-        content = repr((self.instructions, sorted(self.files.items())))
+        programs = [(name, path.stat().st_size, path.stat().st_mtime) for name, path in sorted(self.programs.items())]
+        content = repr((self.instructions, sorted(self.files.items()), programs))
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
@@ -57,7 +64,39 @@ def recipes() -> list[Recipe]:
         Recipe(f"ecslab/app:{version}", serve, {"app": script, "version": f"{version}\n".encode()})
         for version in ("1.0", "2.0")
     ]
-    return [*apps, Recipe(PAUSE, 'CMD ["sleep", "2147483647"]\n', {})]
+    return [*apps, _pause()]
+
+
+def _pause() -> Recipe:
+    """The container that owns a task's network. Its tools are this machine's own where it has them."""
+    start = {"pause": Path(__file__).parent.joinpath("pause").read_bytes()}
+    local = _local_tools()
+    if local:
+        return Recipe(PAUSE, 'COPY root /\nCOPY pause /\nCMD ["/pause"]\n', start, local)
+    return Recipe(PAUSE, 'COPY pause /\nCMD ["/pause"]\n', start)
+
+
+@lru_cache
+def _local_tools() -> Mapping[str, Path]:
+    """nft, socat and the libraries they load, by their place in the image; empty where one is missing."""
+    found: dict[str, Path] = {}
+    for name in TOOLS:
+        program = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin:/usr/bin")
+        if program is None or sys.platform != "linux":
+            return {}
+        listed = subprocess.run(["ldd", program], capture_output=True, text=True, timeout=10)
+        found[f"root/bin/{name}"] = Path(program)
+        for library in re.findall(r"(/\S+) \(0x", listed.stdout):
+            found[f"root{library}"] = Path(library)
+    return found
+
+
+def enforces(client: "docker.APIClient") -> tuple[bool, str]:
+    """Can security groups be enforced on the traffic of tasks, and why or why not?"""
+    image = find(client, PAUSE)
+    if image is not None and (image["Config"].get("Labels") or {}).get(TOOLS_LABEL) == "yes":
+        return True, "a packet filter in each task's network namespace"
+    return False, "the pause image has no nft and socat: install nftables and socat, or go online once, and run the lab again"
 
 
 def ensure_app_images(client: "docker.APIClient", progress: Progress | None = None) -> None:
@@ -141,8 +180,13 @@ def _unresolved(image: str, why: str) -> str:
 
 
 def _build(client: "docker.APIClient", recipe: Recipe, base: str) -> None:
-    dockerfile = f'FROM {base}\n{recipe.instructions}LABEL {SOURCE_LABEL}="{recipe.source}"\n'
-    context = _tar({"Dockerfile": dockerfile.encode(), **recipe.files})
+    source = recipe.source
+    tools = "yes" if recipe.programs else "no"
+    if recipe.tag == PAUSE and not recipe.programs and pull(client, PUBLIC_TOOLS) is None:
+        base, tools = PUBLIC_TOOLS, "yes"
+        recipe = replace(recipe, instructions=f"RUN apk add --no-cache nftables socat\n{recipe.instructions}")
+    dockerfile = f'FROM {base}\n{recipe.instructions}LABEL {SOURCE_LABEL}="{source}" {TOOLS_LABEL}="{tools}"\n'
+    context = _tar({"Dockerfile": dockerfile.encode(), **recipe.files, **{n: p.read_bytes() for n, p in recipe.programs.items()}})
     lines = client.build(fileobj=io.BytesIO(context), custom_context=True, tag=recipe.tag, rm=True, decode=True)
     for line in lines:
         if "error" in line:

@@ -150,6 +150,12 @@ class SimulatedEngine:
                 run = item.run
                 self._after(0.0, lambda: self._exit(task, name, run, 137, oom=True))
 
+    def enforces(self) -> tuple[bool, str]:
+        return True, "every simulated request asks the rules"
+
+    def protect(self, task_id: str, firewall: str) -> None:
+        """Nothing is filtered here: whoever asks `can_reach` first needs no filter."""
+
     def next_due(self) -> float | None:
         return self._events[0][0] if self._events else None
 

@@ -27,6 +27,7 @@ from .balancing import Checked, LoadBalancing, Target
 from .clock import VirtualClock, WallClock, seconds
 from .discovery import Discovery
 from .environment import Environment, waiter_delay
+from .firewall import Firewall
 from .identifiers import ACCOUNT, Identifiers
 from .model import Cluster, ContainerInstance, Service, Task, TaskDefinition
 from .network import Vpc
@@ -124,6 +125,7 @@ class Region:
         self.balancing = LoadBalancing(self, _plane)
         self.discovery = Discovery(self)
         self.reach = Reach(self)
+        self.firewall = Firewall(self)
         self.codedeploy = CodeDeploy(self)
 
         from . import server
@@ -321,6 +323,11 @@ class Region:
 
     def __exit__(self, *_exception) -> None:
         self.stop()
+
+    @property
+    def enforces_security_groups(self) -> tuple[bool, str]:
+        """Does traffic between tasks obey security groups here, and why or why not?"""
+        return self.engine.enforces()
 
     @property
     def is_simulated(self) -> bool:
@@ -531,6 +538,7 @@ class Region:
                 speed=self.clock.speed,
                 lab_folder=self.lab_folder,
                 allow_unsafe=self.allow_unsafe,
+                records=lambda name, kind: self.discovery.records(name, kind) if self.discovery.knows(name) else None,
             )
         from ..engines.simulated import SimulatedEngine
 

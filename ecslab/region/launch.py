@@ -182,4 +182,5 @@ def spec(region: "Region", task: Task) -> TaskSpec:
         instance=task.instance.engine if task.instance else None,
         pid_mode=definition.get("pidMode"),
         ipc_mode=definition.get("ipcMode"),
+        firewall="" if region.is_simulated or task.network is None else region.firewall.of(task),
     )

@@ -86,6 +86,9 @@ class Reach:
             host_ports=ports,
         )
 
+    def groups_of_instance(self, instance_id: str) -> list[str]:
+        return [group.id for group in self._ec2.get_instance(instance_id).security_groups]
+
     def balancer(self, name: str) -> rules.Party:
         from . import elbv2
 

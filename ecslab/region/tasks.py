@@ -148,6 +148,8 @@ class TaskController:
             if task.network:
                 task.attachment_status = "ATTACHING"
             self._region.engine.prepare(launch.spec(self._region, task))
+            if task.network:
+                self._region.firewall.changed()
         moved = True
         while moved:
             moved = False
@@ -199,6 +201,7 @@ class TaskController:
             task.stopped_at = now
             if task.network:
                 self._region.vpc.detach(task.network)
+                self._region.firewall.changed()
                 task.attachment_status = "DELETED"
             self._stopped.append(task)
         if task.service is not None:
