@@ -1,34 +1,286 @@
 """Proofs of questions on services."""
-from ecslab.teach import proof
-
-
-def network(aws):
-    subnets = aws.ec2.describe_subnets()["Subnets"]
-    return {"awsvpcConfiguration": {"subnets": [subnets[0]["SubnetId"]], "assignPublicIp": "ENABLED"}}
-
-
-def fargate_service(aws, count):
-    """A service `web` of the lab's app, on Fargate, in a cluster `demo`."""
-    aws.ecs.create_cluster(clusterName="demo")
-    aws.ecs.register_task_definition(
-        family="web", requiresCompatibilities=["FARGATE"], networkMode="awsvpc", cpu="256", memory="512",
-        containerDefinitions=[{"name": "app", "image": "ecslab/app:1.0"}],
-    )
-    aws.ecs.create_service(
-        cluster="demo", serviceName="web", taskDefinition="web:1", desiredCount=count, launchType="FARGATE",
-        networkConfiguration=network(aws),
-    )
+from ecslab.teach import proof, refused
+from ecslab.teach.proof_kit import CHECK, MISSING, Balanced, Demo, app
 
 
 @proof("services.stop-one-task", a=(2, 0), b=(3, 0), c=(3, 1))
 def stop_one_task(aws, region, say):
     """StopTask on one of three tasks: how many run later, and how many of them are new."""
-    fargate_service(aws, 3)
+    demo = Demo(aws, region)
+    demo.define()
+    demo.serve(3)
     region.run_for("5m")
-    before = {task["taskArn"] for task in aws.tasks("demo")}
+    before = {task["taskArn"] for task in demo.running()}
     say(f"The service runs {len(before)} tasks.")
     aws.ecs.stop_task(cluster="demo", task=sorted(before)[0])
     region.run_for("5m")
-    after = {task["taskArn"] for task in aws.tasks("demo") if task["lastStatus"] == "RUNNING"}
+    after = {task["taskArn"] for task in demo.running()}
     say(f"5 minutes after StopTask: {len(after)} tasks, {len(after - before)} of them new.")
     return len(after), len(after - before)
+
+
+@proof("services.crash-after-running", a="steady", b="slower", c="stopped")
+def crash_after_running(aws, region, say):
+    """Tasks that exit 10 seconds after RUNNING: does the pace of replacements change?"""
+    demo = Demo(aws, region)
+    demo.define("web", "--exit-after", "10", "--exit-code", "1")
+    demo.serve(1)
+    counts = []
+    for _ in range(3):
+        region.run_for("10m")
+        counts.append(len(demo.stopped()))
+        say(f"{len(counts) * 10} minutes: {counts[-1]} tasks have stopped in all.")
+    early, late = counts[1] - counts[0], counts[2] - counts[1]
+    return "stopped" if late == 0 else "slower" if late < early / 2 else "steady"
+
+
+@proof("services.fixed-but-still-waiting", b="StopTask", c="a new revision")
+def fixed_but_still_waiting(aws, region, say):
+    """A service in back-off; what brings a running task within two minutes."""
+    demo = Demo(aws, region)
+    demo.define(container={"image": MISSING})
+    demo.define()
+    demo.serve(1)
+    region.run_for("2h")
+    say(f"After 2 hours of failed pulls {len(demo.running())} tasks run.")
+    for task in aws.tasks("demo"):
+        aws.ecs.stop_task(cluster="demo", task=task["taskArn"])
+    region.run_for("2m")
+    if demo.running():
+        return "StopTask"
+    demo.update(taskDefinition="web:2")
+    region.run_for("2m")
+    say(f"2 minutes after the update to web:2: {len(demo.running())} task runs.")
+    return "a new revision" if demo.running() else "nothing"
+
+
+@proof("services.report-as-service", a=(1, 1), b=(1, 0), d=(3, 1))
+def report_as_service(aws, region, say):
+    """A container that exits 0 after 12 minutes, run as a service for 40: (tasks that ended, desired count)."""
+    demo = Demo(aws, region)
+    demo.define("web", "--exit-after", "720")
+    demo.serve(1)
+    region.run_for("40m")
+    ended = [task for task in demo.stopped() if task["stopCode"] == "EssentialContainerExited"]
+    say(f"In 40 minutes {len(ended)} tasks worked for 12 minutes and ended.")
+    return len(ended), demo.service()["desiredCount"]
+
+
+@proof("services.unhealthy-task-room", a=(2, 1), b=(1, 0), c=(1, 1))
+def unhealthy_task_room(aws, region, say):
+    """A task turns UNHEALTHY, with percents 100/200 and desired count 1: (the most, the least) that ran until it was gone."""
+    demo = Demo(aws, region)
+    demo.define("web", "--unhealthy-after", "120", container={"healthCheck": CHECK})
+    demo.serve(1)
+    region.run_for("1m")
+    counts = _overlap(demo, demo.running()[0]["taskArn"])
+    say(f"Desired: 1. While the unhealthy task was replaced, between {min(counts)} and {max(counts)} ran.")
+    return max(counts), min(counts)
+
+
+def _overlap(demo, doomed):
+    counts = []
+    for _ in range(60):
+        demo.region.run_for("5s")
+        counts.append(len(demo.running()))
+        if doomed not in {task["taskArn"] for task in demo.running()}:
+            return counts
+    raise AssertionError("the unhealthy task was never replaced")
+
+
+@proof("services.delete-while-scaled", a="StopTask", b="force")
+def delete_while_scaled(aws, region, say):
+    """DeleteService while scaled above 0: refused, also after StopTask; accepted with force."""
+    demo = Demo(aws, region)
+    demo.define()
+    demo.serve(2)
+    region.run_for("2m")
+    for task in demo.running():
+        aws.ecs.stop_task(cluster="demo", task=task["taskArn"])
+    region.run_for("10s")
+    message = refused(aws.ecs.delete_service, cluster="demo", service="web")
+    say(f"After StopTask on all tasks: {message}")
+    if message is None:
+        return "StopTask"
+    return "force" if refused(aws.ecs.delete_service, cluster="demo", service="web", force=True) is None else message
+
+
+@proof("services.same-name-too-soon", a="delete again", b="wait", c="new revision")
+def same_name_too_soon(aws, region, say):
+    """Which of the repairs lets a deleted service be created again."""
+    demo = Demo(aws, region)
+    demo.define()
+    demo.define()
+    demo.serve(1)
+    region.run_for("1m")
+    aws.ecs.delete_service(cluster="demo", service="web", force=True)
+    say(f"Created again at once: {_refusal(demo, 'web:1')}")
+    refused(aws.ecs.delete_service, cluster="demo", service="web", force=True)
+    if not _refusal(demo, "web:1"):
+        return "delete again"
+    if not _refusal(demo, "web:2"):
+        return "new revision"
+    region.run_for("3m")
+    say("3 minutes later the old service is INACTIVE.")
+    return _refusal(demo, "web:1") or "wait"
+
+
+def _refusal(demo, definition):
+    return refused(
+        demo.ecs.create_service, cluster="demo", serviceName="web", taskDefinition=definition, desiredCount=1,
+        launchType="FARGATE", networkConfiguration=demo.network(),
+    )
+
+
+@proof("services.definition-deregistered", a={"web:2": 3}, b={"web:2": 3, "web:1": 1}, c={}, d={"web:2": 4})
+def definition_deregistered(aws, region, say):
+    """A task crashes after its revision became INACTIVE: what runs afterwards."""
+    demo = Demo(aws, region)
+    demo.define()
+    demo.define()
+    demo.serve(4, "web:2")
+    region.run_for("2m")
+    aws.ecs.deregister_task_definition(taskDefinition="web:2")
+    region.run_for("1h")
+    region.kill(demo.running()[0]["taskArn"])
+    region.run_for("5m")
+    say(f"web:2 is INACTIVE and a task has crashed. Running: {demo.revisions()}")
+    return demo.revisions()
+
+
+@proof("services.same-family-by-hand", a=(2, 2), b=(3, 2), c=(3, 3))
+def same_family_by_hand(aws, region, say):
+    """RunTask of a service's own definition: (tasks that run, desired count)."""
+    demo = Demo(aws, region)
+    demo.define()
+    demo.serve(2)
+    region.run_for("2m")
+    demo.run("web:1")
+    region.run_for("5m")
+    seen = len(demo.running()), demo.service()["desiredCount"]
+    say(f"5 minutes after RunTask {seen[0]} tasks run, and {seen[1]} are desired.")
+    return seen
+
+
+@proof("services.create-twice", a="Creation of service was not idempotent.", b=4)
+def create_twice(aws, region, say):
+    """CreateService again with another desired count."""
+    demo = Demo(aws, region)
+    demo.define()
+    demo.serve(2)
+    region.run_for("1m")
+    message = refused(demo.serve, count=4)
+    say(f"The second call: {message}")
+    return message.partition(": ")[2] if message else demo.service()["desiredCount"]
+
+
+@proof("services.scaled-to-zero", a=("INACTIVE", 0), b=("ACTIVE", 0), c=("ACTIVE", 1))
+def scaled_to_zero(aws, region, say):
+    """(status, running tasks) of a service an hour after its desired count became 0."""
+    demo = Balanced(aws, region)
+    demo.define()
+    demo.serve(2)
+    region.run_for("2m")
+    demo.update(desiredCount=0)
+    region.run_for("1h")
+    service = demo.service()
+    say(f"An hour later the service is {service['status']} with {service['runningCount']} tasks.")
+    return service["status"], service["runningCount"]
+
+
+@proof("services.gets-a-replacement")
+def gets_a_replacement(aws, region, say):
+    """Which events make a service start another task."""
+    demo = Demo(aws, region)
+    check = {"healthCheck": CHECK}
+    events = {
+        "a": (demo.define("web", "--exit-after", "60"), None),
+        "b": (demo.register("web", [app(), app("side", "--port", "81", "--exit-after", "60", "--exit-code", "1", essential=False)]), None),
+        "c": (demo.define("web", "--unhealthy-after", "60", container=check), None),
+        "d": (demo.define("web"), lambda: aws.ecs.deregister_task_definition(taskDefinition="web:4")),
+        "e": (demo.define("web"), lambda: aws.ecs.stop_task(cluster="demo", task=demo.running()[0]["taskArn"])),
+        "f": (demo.define("web", "--exit-after", "70", container={"restartPolicy": {"enabled": True, "restartAttemptPeriod": 60}}), None),
+    }
+    return {option for option, (definition, then) in events.items() if _replaced(demo, option, definition, then, say)}
+
+
+def _replaced(demo, name, definition, then, say):
+    demo.ecs.create_service(
+        cluster="demo", serviceName=name, taskDefinition=definition, desiredCount=1, launchType="FARGATE",
+        networkConfiguration=demo.network(),
+    )
+    demo.region.run_for("30s")
+    first = demo.running()[0]["taskArn"]
+    if then:
+        then()
+    demo.region.run_for("3m")
+    new = {task["taskArn"] for task in demo.running()} - {first}
+    say(f"Event {name}: {'another task' if new else 'no other task'}.")
+    demo.ecs.delete_service(cluster="demo", service=name, force=True)
+    demo.region.run_for("2m")
+    return bool(new)
+
+
+@proof("services.protected-from-what")
+def protected_from_what(aws, region, say):
+    """Which of three events a protected task outlives: scale-in, a rolling update, StopTask."""
+    survived = set()
+    demo = Demo(aws, region)
+    demo.define("web")
+    demo.define("web")
+    demo.serve(1)
+    region.run_for("1m")
+    arn = demo.running()[0]["taskArn"]
+    aws.ecs.update_task_protection(cluster="demo", tasks=[arn], protectionEnabled=True, expiresInMinutes=60)
+    for option, change in {"b": {"desiredCount": 0}, "d": {"desiredCount": 1, "taskDefinition": "web:2"}}.items():
+        demo.update(**change)
+        region.run_for("10m")
+        if arn in {task["taskArn"] for task in demo.running()}:
+            survived.add(option)
+            say(f"After {change} the protected task still runs.")
+    aws.ecs.stop_task(cluster="demo", task=arn)
+    region.run_for("2m")
+    if arn in {task["taskArn"] for task in demo.running()}:
+        survived.add("a")
+    return survived
+
+
+@proof("services.exec-on-running-tasks", a=True, c=False)
+def exec_on_running_tasks(aws, region, say):
+    """Does an update with enableExecuteCommand reach tasks that run; only those of a new deployment have it."""
+    demo = Demo(aws, region)
+    demo.define()
+    demo.serve(1, enableExecuteCommand=False)
+    region.run_for("2m")
+    demo.update(enableExecuteCommand=True)
+    region.run_for("10m")
+    running = any(task["enableExecuteCommand"] for task in demo.running())
+    demo.update(forceNewDeployment=True)
+    region.run_for("10m")
+    say(f"Ten minutes after the update: {running}; after a forced deployment: "
+        f"{all(task['enableExecuteCommand'] for task in demo.running())}.")
+    return running
+
+
+@proof("services.new-service-events")
+def new_service_events(aws, region, say):
+    """The order in which a new service behind a load balancer gets to its steady state."""
+    demo = Balanced(aws, region)
+    demo.define()
+    demo.serve(1)
+    order = [0] if demo.service()["runningCount"] == 0 and demo.service()["status"] == "ACTIVE" else []
+    for _ in range(240):
+        region.run_for("1s")
+        _note(order, 1, any("has started 1 tasks" in event for event in demo.events()), say)
+        _note(order, 2, bool(demo.health()), say)
+        _note(order, 3, "healthy" in demo.health(), say)
+        for event in demo.events():
+            _note(order, 4, "deployment completed" in event, say)
+            _note(order, 5, "has reached a steady state" in event, say)
+    return order
+
+
+def _note(order, item, happened, say):
+    if happened and item not in order:
+        order.append(item)
+        say(f"Seen: step {item + 1}.")
