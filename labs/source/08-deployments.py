@@ -32,7 +32,7 @@ lab.board()
 # ## 1. The stage
 #
 # One load balancer with two listeners: the service `web` will stand behind port 80, `shop` behind port 81. The health check
-# asks `/health` every 5 seconds, and a target that leaves gets 5 seconds to finish its work.
+# asks `/health` every 5 seconds, and a target that leaves gets 10 seconds to finish its work.
 
 # %%
 ecs.create_cluster(clusterName="demo")
@@ -49,7 +49,7 @@ def target_group(name):
         HealthCheckPath="/health", HealthCheckIntervalSeconds=5,
     )["TargetGroups"][0]["TargetGroupArn"]
     elb.modify_target_group_attributes(
-        TargetGroupArn=arn, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "5"}]
+        TargetGroupArn=arn, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "10"}]
     )
     return arn
 

@@ -22,7 +22,7 @@ class Front(Balanced):
     """A load balancer with a service behind it, checked every five seconds."""
 
     def __init__(self, story, **options):
-        super().__init__(story, delay=5, HealthCheckIntervalSeconds=5)
+        super().__init__(story, delay=20, HealthCheckIntervalSeconds=5)
         story.define(image="ecslab/app:2.0", command=["--unhealthy-after", "0"])  # web:3
         self.story = story
         self.serve(count=2, definition="web:1", **options)
@@ -69,8 +69,8 @@ def sick_target_is_replaced(story):
 
 def shifting(strategy, **settings):
     def story_(story):
-        front = Balanced(story, delay=5, HealthCheckIntervalSeconds=5)
-        green = front.new_group("green", delay=5, HealthCheckIntervalSeconds=5)
+        front = Balanced(story, delay=20, HealthCheckIntervalSeconds=5)
+        green = front.new_group("green", delay=20, HealthCheckIntervalSeconds=5)
         rule = front.elb.describe_rules(ListenerArn=front.listener)["Rules"][0]["RuleArn"]
         advanced = {"alternateTargetGroupArn": green, "productionListenerRule": rule, "roleArn": ROLE}
         front.serve(
