@@ -160,6 +160,41 @@ def quiz(topic: str, number: int | None) -> None:
     _sit(lambda: open_quiz(topic, n=number))
 
 
+@main.command()
+@click.argument("name", required=False)
+@click.option("--resume", is_flag=True, help="Go on with an unfinished exam; its clock ran on.")
+@click.option("--list", "list_", is_flag=True, help="Say which exams there are, and how yours went.")
+@click.option("--practice", is_flag=True, help="Reasons at once, no time limit, pauses.")
+@click.option("--section", help="Only one domain of the exam.")
+@click.option("--seed", help="Draw the same questions in the same order.")
+@click.option("--minutes", type=float, help="Instead of the exam's own time.")
+@click.option("--extend", type=float, help="Minutes more, as an accommodation.")
+@click.option("--hide-timer", is_flag=True, help="Show the time left only when asked.")
+def exam(name, resume, list_, practice, section, seed, minutes, extend, hide_timer) -> None:
+    """Sit a mock exam: NAME is ecs-specialist, an AWS exam such as SAA-C03, or a topic."""
+    from .teach import Progress
+    from .teach.exam import open_exam, past_exams, resume_exam
+    from .teach.exam_terminal import sit_exam
+    from .teach.exam_text import list_text
+    from .teach.mistakes import Mistake
+
+    try:
+        if list_:
+            click.echo(list_text(past_exams(Progress())))
+            return
+        if resume:
+            sitting = resume_exam(name)
+        else:
+            sitting = open_exam(name or "ecs-specialist", seed, minutes, practice=practice, section=section)
+        if extend:
+            sitting.extend(extend)
+        if hide_timer:
+            sitting.hide_timer()
+        sit_exam(sitting)
+    except Mistake as error:
+        raise Trouble(str(error)) from None
+
+
 MOST = click.option("-n", "number", type=click.IntRange(min=1), help="At most so many questions (default 20).")
 
 

@@ -133,9 +133,16 @@ class Progress:
         return attempt
 
     def record_answer(
-        self, question: str, choice: Any, correct: bool, seconds: float | None = None, confidence: str | None = None
+        self,
+        question: str,
+        choice: Any,
+        correct: bool,
+        seconds: float | None = None,
+        confidence: str | None = None,
+        at: float | None = None,
     ) -> Answer:
-        answer = Answer(question, self._clock(), choice, bool(correct), seconds, confidence)
+        """`at` is when it was answered, if that was not now."""
+        answer = Answer(question, self._clock() if at is None else at, choice, bool(correct), seconds, confidence)
         row = {**asdict(answer), "choice": json.dumps(choice)}
         self._insert("answers", (_uid(), *row.values()))
         return answer
@@ -143,6 +150,12 @@ class Progress:
     def set(self, key: str, value: Any) -> None:
         """Keep any JSON value under a key."""
         self._insert("key_values", (key, self._clock(), json.dumps(value)), "REPLACE")
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is recorded inside is recorded all or not at all; other threads and processes wait. Not nested."""
+        with self._lock, self._transaction():
+            yield
 
     def _insert(self, table: str, row: tuple, on_conflict: str = "ABORT") -> None:
         marks = ", ".join("?" * len(row))
@@ -154,6 +167,10 @@ class Progress:
     def get(self, key: str, default: Any = None) -> Any:
         rows = self._rows("SELECT value FROM key_values WHERE key = ?", key)
         return json.loads(rows[0][0]) if rows else default
+
+    def keys(self, prefix: str) -> list[str]:
+        """Every key that begins with `prefix`, sorted."""
+        return [row[0] for row in self._rows("SELECT key FROM key_values WHERE substr(key, 1, ?) = ? ORDER BY key", len(prefix), prefix)]
 
     def attempts(self, exercise: str | None = None) -> list[Attempt]:
         """Every attempt, oldest first."""

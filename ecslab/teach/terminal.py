@@ -38,7 +38,7 @@ def _ask(quiz: Quiz, place: int, read: Callable[[str], str], write: Callable[[st
         if not typed:
             return True
         if shown.body.type == "fix-json":
-            typed = _document(typed, read)
+            typed = document(typed, read)
         try:
             write(result_text(quiz.answer(place, shown.from_text(typed))))
             return True
@@ -46,7 +46,7 @@ def _ask(quiz: Quiz, place: int, read: Callable[[str], str], write: Callable[[st
             write(str(error))
 
 
-def _document(first: str, read: Callable[[str], str]) -> str:
+def document(first: str, read: Callable[[str], str]) -> str:
     """A document of several lines, ended by an empty one."""
     lines = [first]
     while line := read(". "):
