@@ -42,10 +42,10 @@ def opening_text(sitting: Sitting) -> str:
 
 def clock_text(seconds: float) -> str:
     """Hours and minutes, a minute begun counting whole; less than a minute in seconds."""
-    if 0 < seconds < 60:
+    if 0 < seconds <= 59:
         return f"{ceil(seconds)} s"
     hours, minutes = divmod(ceil(seconds / 60), 60)
-    return f"{hours}:{minutes:02}"
+    return f"{hours}:{minutes:02} h"
 
 
 def question_text(sitting: Sitting, i: int) -> str:
@@ -110,10 +110,10 @@ def results_text(results: Results) -> str:
 
 
 def _time_line(results: Results) -> str:
-    used = f"Time: {clock_text(results.seconds)} h"
+    used = f"Time: {clock_text(results.seconds)}"
     if results.limit is not None:
-        used += f" of {clock_text(results.limit)} h"
-    return used + (f", {clock_text(results.extended)} h of it extra" if results.extended else "") + "."
+        used += f" of {clock_text(results.limit)}"
+    return used + (f", {clock_text(results.extended)} of it extra" if results.extended else "") + "."
 
 
 def _table(title: str, tallies: Iterable[Tally]) -> Iterator[str]:

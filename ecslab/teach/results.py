@@ -112,7 +112,7 @@ def binomial_band(right: int, count: int) -> tuple[float, float]:
     share, z2 = right / count, CERTAINTY**2
     middle = (share + z2 / (2 * count)) / (1 + z2 / count)
     half = CERTAINTY / (1 + z2 / count) * sqrt(share * (1 - share) / count + z2 / (4 * count**2))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))  # rounding aside, the share is inside
 
 
 @dataclass(frozen=True)
