@@ -68,6 +68,7 @@ class TaskSpec:
     pid_mode: str | None = None
     ipc_mode: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)  # added by the region to every container
+    endpoints: tuple[tuple[str, int, object], ...] = ()  # names and ports that lead to other services, and what the region calls each
     firewall: str = ""  # an nftables rule set for the task's network, where the engine can enforce one
 
 

@@ -94,6 +94,7 @@ class DockerEngine:
         lab_folder: Path | None = None,
         allow_unsafe: bool = False,
         records: docker_resolver.Records | None = None,
+        open_endpoint: Callable[[object, str], int] | None = None,
     ):
         self._observe = observe
         self._region_id = region_id
@@ -112,7 +113,7 @@ class DockerEngine:
         self._calls = ThreadPoolExecutor(WORKERS, "ecslab-docker-call")
         self._once = Once(self._calls)
         self._resolver = docker_resolver.Resolver(records) if records else None
-        self._homes = docker_home.Homes(self._docker, self._once, region_id, self._labels, self._resolver)
+        self._homes = docker_home.Homes(self._docker, self._once, region_id, self._labels, self._resolver, open_endpoint)
         self._events = self._subscribe()
         self._listener = threading.Thread(target=self._listen, name="ecslab-docker-events", daemon=True)
         self._listener.start()

@@ -8,8 +8,9 @@ networking options for EC2"; API Reference, TaskDefinition (pidMode, ipcMode).
 """
 from __future__ import annotations
 
+import ipaddress
 import uuid
-from typing import TYPE_CHECKING, Mapping
+from typing import TYPE_CHECKING, Callable, Mapping
 
 from . import docker_cgroups, docker_leftovers, docker_networks, docker_resolver, docker_settings, images
 from .base import Instance, Network, TaskSpec
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 PAUSE = "~internal~ecs~pause"  # what ECS calls the container that owns a task's network
 MAC_OF_THE_ENDPOINT = "1.44"  # Docker API versions before it take the address for the whole container
+FIRST_PROXY_PORT = 15000  # of the ways to other services, inside a task
 HOSTLESS = Instance("local", None)
 
 
@@ -33,7 +35,9 @@ class Homes:
         region_id: str,
         labels: Mapping[str, str],
         resolver: docker_resolver.Resolver | None = None,
+        open_endpoint: Callable[[object, str], int] | None = None,
     ):
+        self._open_endpoint = open_endpoint
         self._resolver = resolver
         self._docker = client
         self._once = once
@@ -94,6 +98,17 @@ class Homes:
         if address:
             environment["ECSLAB_RESOLVER"] = address
             settings["dns"] = [docker_resolver.ADDRESS]
+        if spec.endpoints:
+            self._vpc_network(spec.network)
+            desktop = publishes_ports()
+            host = "127.0.0.1" if desktop else str(ipaddress.ip_network(spec.network.vpc_cidr)[1])
+            lines, names = [], {}
+            for number, (name, port, endpoint) in enumerate(spec.endpoints, 1):
+                there = self._open_endpoint(endpoint, host)
+                names[name] = f"127.255.0.{number}"
+                lines.append(f"{names[name]} {port} {FIRST_PROXY_PORT + number} {'host.docker.internal' if desktop else host}:{there}")
+            environment["ECSLAB_ENDPOINTS"] = "\n".join(lines)
+            settings["extra_hosts"] = names
         return {**settings, "environment": environment}
 
     def _resolver_of(self, network: Network) -> str | None:

@@ -25,6 +25,7 @@ from ..rules.errors import EcsError, client
 from . import registry
 from .balancing import Checked, LoadBalancing, Target
 from .clock import VirtualClock, WallClock, seconds
+from .connect import Connect
 from .discovery import Discovery
 from .environment import Environment, waiter_delay
 from .firewall import Firewall
@@ -124,6 +125,7 @@ class Region:
         self.services = ServiceController(self)
         self.balancing = LoadBalancing(self, _plane)
         self.discovery = Discovery(self)
+        self.connect = Connect(self)
         self.reach = Reach(self)
         self.firewall = Firewall(self)
         self.codedeploy = CodeDeploy(self)
@@ -412,6 +414,13 @@ class Region:
         except EcsError:
             return None
 
+    def namespace_name(self, identifier: str) -> str:
+        """The name of the Cloud Map namespace of this name, id or ARN."""
+        from moto.servicediscovery.models import servicediscovery_backends
+
+        namespaces = servicediscovery_backends[ACCOUNT][self.name].namespaces.values()
+        return next((n.name for n in namespaces if identifier in (n.arn, n.name, n.id)), identifier)
+
     def check_safety(self, definition: dict) -> None:
         """Refuse what could reach out of the lab into this machine. ClientException says how to allow it."""
         if self.allow_unsafe:
@@ -538,6 +547,7 @@ class Region:
                 speed=self.clock.speed,
                 lab_folder=self.lab_folder,
                 allow_unsafe=self.allow_unsafe,
+                open_endpoint=lambda endpoint, host: self.balancing.plane.open_endpoint(endpoint, host),
                 records=lambda name, kind: self.discovery.records(name, kind) if self.discovery.knows(name) else None,
             )
         from ..engines.simulated import SimulatedEngine

@@ -418,6 +418,7 @@ class LoadBalancing:
                 states = [t.health.state for t in self.targets.get(arn, {}).values() if not t.draining]
                 hosts.append((listener.balancer, arn, states.count("healthy"), states.count("unhealthy")))
         metrics.publish(self.region.name, self.traffic.namespace, self.traffic.metrics(hosts), now)
+        metrics.publish(self.region.name, "AWS/ECS", self.region.connect.rows(), now)
         self.region.wake_at(_next_minute(now), self._report)
 
     def close(self) -> None:

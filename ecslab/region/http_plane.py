@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING, Mapping
 
 from aiohttp import ClientConnectionError, ClientError, ClientSession, ClientTimeout, TCPConnector, web
 
+from aiohttp.web_protocol import RequestHandler
+from multidict import CIMultiDict
+
 from ..rules.listener import HttpRequest
 from ..rules.target_health import HealthCheck
+from .connect import TRIES
 from .balancing import Checked, Decision, Listener, Target, bad_gateway, gateway_timeout
 
 if TYPE_CHECKING:
@@ -27,6 +31,20 @@ PIECE = 64 * 1024
 ONE_HOP = {
     "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailers", "transfer-encoding", "upgrade",
 }  # fmt: skip
+
+
+class _Handler(RequestHandler):
+    """Goes on when a client that has said all it wants to say closes its half of the connection, as `nc` does."""
+
+    __slots__ = ()
+
+    def eof_received(self) -> bool:
+        return True
+
+
+class _Server(web.Server):
+    def __call__(self) -> RequestHandler:
+        return _Handler(self, loop=self._loop, **self._kwargs)
 
 
 class HttpPlane:
@@ -61,10 +79,8 @@ class HttpPlane:
     # Listeners --------------------------------------------------------------------
 
     async def _open(self, listeners: Mapping[str, Listener]) -> None:
-        if self._session is None:
-            connector = TCPConnector(limit=0, keepalive_timeout=60)
-            self._session = ClientSession(connector=connector, auto_decompress=False, timeout=ClientTimeout(total=None))
-        for arn in [arn for arn in self._servers if arn not in listeners]:
+        await self._open_session()
+        for arn in [arn for arn in self._servers if arn not in listeners and arn.startswith("arn:")]:
             self._servers.pop(arn).close()
             del self.ports[arn]
         for arn, listener in listeners.items():
@@ -72,10 +88,15 @@ class HttpPlane:
                 server = self._servers[arn] = await self._serve(listener)
                 self.ports[arn] = server.sockets[0].getsockname()[1]
 
+    async def _open_session(self) -> None:
+        if self._session is None:
+            connector = TCPConnector(limit=0, keepalive_timeout=60)
+            self._session = ClientSession(connector=connector, auto_decompress=False, timeout=ClientTimeout(total=None))
+
     async def _serve(self, listener: Listener):
         if listener.network:
             return await asyncio.start_server(lambda r, w: self._connection(listener.arn, r, w), "127.0.0.1", 0)
-        handler = web.Server(lambda request: self._request(listener.arn, request), access_log=None)
+        handler = _Server(lambda request: self._request(listener.arn, request), access_log=None)
         return await self._loop.create_server(handler, "127.0.0.1", 0)
 
     async def _close(self) -> None:
@@ -179,6 +200,46 @@ class HttpPlane:
             pass
         finally:
             writer.close()
+
+    # Service Connect ----------------------------------------------------------------------
+
+    def open_endpoint(self, endpoint, host: str) -> int:
+        """A port on `host` that leads to an endpoint of Service Connect."""
+        return asyncio.run_coroutine_threadsafe(self._open_endpoint(endpoint, host), self._loop).result(OPENING)
+
+    async def _open_endpoint(self, endpoint, host: str) -> int:
+        await self._open_session()
+        key = f"{host} {endpoint}"
+        if key not in self._servers:
+            handler = _Server(lambda request: self._through(endpoint, request), access_log=None)
+            self._servers[key] = await self._loop.create_server(handler, host, 0)
+            self.ports[key] = self._servers[key].sockets[0].getsockname()[1]
+        return self.ports[key]
+
+    async def _through(self, endpoint, request: web.BaseRequest) -> web.Response:
+        region, tried = self._region, set()
+        body = await request.read()
+        answer = web.Response(status=503, text=f"no task of {endpoint.discovery_name} answers\n")
+        source = next((t for t in region.tasks.present() if t.network and t.network.private_ip == request.remote), None)
+        while len(tried) < TRIES and (target := region.connect.next_target(endpoint, tried)) is not None:
+            tried.add(target.id)
+            if source is not None and not region.can_reach(source.id, target.id, endpoint.container_port):
+                continue
+            status = 0
+            try:
+                url = f"http://{target.network.private_ip}:{endpoint.container_port}{request.raw_path}"
+                headers = [(n, v) for n, v in request.headers.items() if n.lower() not in ONE_HOP]
+                limit = ClientTimeout(total=max(SHORTEST_TIMEOUT, endpoint.timeout / region.speed))
+                async with self._session.request(request.method, url, headers=headers, data=body, allow_redirects=False, timeout=limit) as got:
+                    status = got.status
+                    kept = [(n, v) for n, v in got.headers.items() if n.lower() not in (*ONE_HOP, "content-length")]
+                    answer = web.Response(status=status, body=await got.read(), headers=CIMultiDict(kept))
+            except (asyncio.TimeoutError, TimeoutError, ClientError, OSError):
+                pass
+            region.connect.answered(endpoint, target, status)
+            if status and status < 500:
+                break
+        return answer
 
     # Health checks --------------------------------------------------------------------
 

@@ -136,6 +136,7 @@ def new_task(
     if service is not None:
         service.tasks[task_id] = task
     region.tags[task.arn] = list(tags or [])
+    task.endpoints = region.connect.known_to(task)
     region.touch(task)
     return task
 
@@ -182,5 +183,6 @@ def spec(region: "Region", task: Task) -> TaskSpec:
         instance=task.instance.engine if task.instance else None,
         pid_mode=definition.get("pidMode"),
         ipc_mode=definition.get("ipcMode"),
+        endpoints=tuple((e.name, e.port, e) for e in task.endpoints),
         firewall="" if region.is_simulated or task.network is None else region.firewall.of(task),
     )

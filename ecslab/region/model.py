@@ -130,6 +130,7 @@ class Task:
     prepared: bool = False
     removing: bool = False
     targets: list[Any] = field(default_factory=list)  # balancing.Target, where it is registered
+    endpoints: tuple[Any, ...] = ()  # connect.Endpoint, what it may call by a short name
     registries: list[str] = field(default_factory=list)  # ids of Cloud Map services, where it is registered
     protected_until: float | None = None
     counted: bool = False  # this task's failure has been counted against its deployment

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from ..rules.listener import DEFAULT_PORTS, HttpRequest
 from ..rules.target_health import HealthCheck
+from .connect import TRIES
 from .balancing import Checked, Decision, Listener, Target, bad_gateway, gateway_timeout
 
 if TYPE_CHECKING:
@@ -190,6 +191,11 @@ def call(region: "Region", task, name: str, port: int, path: str) -> Response:
     """A request from inside a task, in virtual time: its name is resolved as the task would."""
     if name.endswith(".elb.amazonaws.com"):
         return simulated(region, f"http://{name}:{port}{path}", {})
+    endpoint = next((e for e in task.endpoints if (e.name, e.port) == (name, port)), None)
+    if endpoint is not None:
+        return _through(region, task, endpoint, path)
+    if any(e.name == name for e in task.endpoints):
+        return Response(0, cause=f"no answer from {name} port {port}")
     found = region.discovery.records(name, "A")
     address = name if re.fullmatch(r"[0-9.]+", name) else found[0][0] if found else None
     if address is None:
@@ -216,6 +222,23 @@ def _ask(region: "Region", target: Target, port: int, path: str):
         bindings = [b for facts in task.facts.values() for b in facts.get("networkBindings", ())]
         port = next((b["containerPort"] for b in bindings if b["hostPort"] == port), port)
     return region.engine.answer(task.id, port, path)
+
+
+def _through(region: "Region", task, endpoint, path: str) -> Response:
+    """A request through Service Connect, in virtual time: another task is tried when one fails."""
+    tried: set[str] = set()
+    last = Response(0, cause=f"no task of {endpoint.discovery_name} answers")
+    while len(tried) < TRIES and (target := region.connect.next_target(endpoint, tried)) is not None:
+        tried.add(target.id)
+        if region.reach.ask(task.id, target.id, endpoint.container_port):
+            answer = region.engine.answer(target.id, endpoint.container_port, path)
+            status = answer.status if answer is not None and answer.seconds <= endpoint.timeout else 0
+            region.connect.answered(endpoint, target, status)
+            if status:
+                last = Response(status, answer.body, seconds=SIMULATED_SECONDS + answer.seconds)
+            if status and status < 500:
+                break
+    return last
 
 
 class SimulatedPlane:

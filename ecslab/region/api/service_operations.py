@@ -29,7 +29,6 @@ KEPT = (
 )
 # Fields that belong to what this region does not run yet: refused aloud, never dropped.
 NOT_BUILT = (
-    "serviceConnectConfiguration",
     "vpcLatticeConfigurations",
     "volumeConfigurations",
     "gatewayConnectors",
@@ -59,7 +58,7 @@ def create_service(region, request):
     if controller != "EXTERNAL":
         task_definition = _task_definition(region, request)
         config = launch.configuration(region, cluster, request, task_definition)
-        connect(region, config, request, task_definition)
+        connect(region, cluster, config, request, task_definition)
         load_balancers.check_strategy(region, configuration, config["loadBalancers"])
         _check_placement(request, config)
         _check_role(request, config)
@@ -125,7 +124,7 @@ def update_service(region, request):
         or task_definition is not service.primary.task_definition
         or any(
             request.get(field) is not None and config.get(field) != service.primary.config.get(field)
-            for field in ("networkConfiguration", "platformVersion", "loadBalancers", "serviceRegistries")
+            for field in ("networkConfiguration", "platformVersion", "loadBalancers", "serviceRegistries", "serviceConnectConfiguration")
         )
     )
     if wants_deployment:
@@ -200,7 +199,7 @@ def list_services_by_namespace(region, request):
         s.arn
         for cluster in region.clusters.values()
         for s in cluster.services.values()
-        if s.status == "ACTIVE" and (s.settings.get("serviceConnectConfiguration") or {}).get("namespace") in (namespace, name)
+        if s.status == "ACTIVE" and ((s.lead.config if s.lead else {}).get("serviceConnectConfiguration") or {}).get("namespace") in (namespace, name)
     ]
     return page(request, "serviceArns", found, default=10)
 
@@ -327,13 +326,14 @@ def _updated_config(region, cluster, service: Service, request: dict, task_defin
         or (before.get("networkConfiguration") if task_definition.definition.get("networkMode") == "awsvpc" else None),
     }
     config = launch.configuration(region, cluster, merged, task_definition)
-    connect(region, config, {**before, **{name: value for name, value in request.items() if value is not None}}, task_definition)
+    connect(region, cluster, config, {**before, **{name: value for name, value in request.items() if value is not None}}, task_definition)
     return config
 
 
-def connect(region, config: dict, wanted: dict, task_definition) -> None:
+def connect(region, cluster, config: dict, wanted: dict, task_definition) -> None:
     """Fill in what leads to the service: load balancers and service registries."""
     config["loadBalancers"] = load_balancers.checked(
         region, wanted.get("loadBalancers"), task_definition, launch.launch_type_of(config)
     )
     config["serviceRegistries"] = region.discovery.check(wanted.get("serviceRegistries"), task_definition)
+    config["serviceConnectConfiguration"] = region.connect.check(cluster, wanted.get("serviceConnectConfiguration"), task_definition)

@@ -21,7 +21,7 @@ def create_task_set(region, request):
     request = rules.check_create(service.deployment_controller, request, _views(service))
     task_definition = usable(region, request["taskDefinition"])
     config = launch.configuration(region, cluster, request, task_definition)
-    connect(region, config, request, task_definition)
+    connect(region, cluster, config, request, task_definition)
     made = task_sets.create(
         region, service, task_definition, config, scale=request["scale"]["value"],
         external_id=request.get("externalId"), tags=check_tags(request.get("tags")),
