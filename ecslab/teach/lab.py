@@ -205,6 +205,15 @@ class Lab:
         plain = text.sitting_text(quiz, command)
         _show(lambda: _widget("quiz", "QuizWidget")(quiz, plain), plain)
 
+    def show(self, question_id: str) -> None:
+        """Play a question's proof in a region of its own and print what happens, and whether the key is right."""
+        from .proving import has_proof, replay
+
+        if not has_proof(question_id):
+            raise Mistake(f"There is nothing to show for {question_id!r}.")
+        for line in replay(question_id):
+            print(line)
+
     def _step(self, question_id: str, seed: Any) -> Step:
         """A question, or one part of a scenario, as shown with this seed."""
         question = self.bank[".".join(question_id.split(".")[:2])]

@@ -34,6 +34,7 @@ from .question import Body
 
 MARKER = "__proofs__"
 PREDICTING = ("single", "read-events")
+EVENTS = 4  # of each service, told at the end
 Say = Callable[[str], None]
 
 
@@ -115,10 +116,24 @@ def prove(
     try:
         with start(engine=engine, seed=seed) as region:
             observed = one.play(Aws(region.client), region, say)
+            if on_say:
+                for event in _last_events(region):
+                    on_say(event)
     except Exception as error:  # an author's scenario may fail in any way
         return Outcome(False, None, expected, tuple(lines), f"{one.id}: its proof stopped: {type(error).__name__}: {error}.")
     ok = agrees(body, observed, expected)
     return Outcome(ok, observed, expected, tuple(lines), "" if ok else f"{one.id}: {_disagreement(one, observed, expected)}.")
+
+
+def _last_events(region: Any) -> list[str]:
+    """What the services said last, for whoever watches."""
+    aws = Aws(region.client)
+    said = []
+    for cluster in aws.ecs.list_clusters()["clusterArns"]:
+        names = aws.ecs.list_services(cluster=cluster)["serviceArns"]
+        for service in aws.ecs.describe_services(cluster=cluster, services=names)["services"] if names else ():
+            said += [f"Service event: {event['message']}" for event in reversed(service["events"][:EVENTS])]
+    return said
 
 
 def expectation(one: Proof, body: Body) -> tuple[Any, str]:

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Iterator, Sequence
 
@@ -49,6 +50,16 @@ def _share(ids: list[str], root: Path | None) -> dict[str, str]:
             printed, end = (error.stdout or b"").decode(), f"not within {ALL_SECONDS} seconds"
     causes = dict(json.loads(line) for line in printed.splitlines() if line.startswith("["))
     return {one: causes.get(one, f"{one}: its proof could not be played: {end}.") for one in ids}
+
+
+@cache
+def _shown() -> frozenset[str]:
+    return frozenset(load_proofs())
+
+
+def has_proof(question_id: str) -> bool:
+    """Can this question, or part of a scenario, be shown?"""
+    return question_id in _shown()
 
 
 def replay(question_id: str) -> Iterator[str]:

@@ -119,6 +119,10 @@ function render(context) {
   const name = `ecslab-${Math.random().toString(36).slice(2)}`;
   const firstSeen = new Map(); // step id -> when it was first shown here
   const status = liveRegion();
+  const shown = { id: null, log: null }; // where the lines of a proof go
+  context.model.on("msg:custom", ({ shown: id, line }) => {
+    if (shown.log && id === shown.id) shown.log.append(el("p", {}, line));
+  });
 
   return panel(context, (view, send) => {
     const heading = el("h3", { tabindex: "-1" });
@@ -175,12 +179,28 @@ function render(context) {
       return view.focus === "message" ? form.querySelector("input, select, textarea, button") : heading;
     }
 
+    // The proof of an answer: a button, and a log that is read out line by line.
+    function drawProof() {
+      const { id, proof } = view.step;
+      if (!proof) return [];
+      const log = el("div", { role: "log", "aria-live": "polite", "aria-label": "What happens", tabindex: "-1", class: "ecslab-proof" },
+        ...proof.lines.map((line) => el("p", {}, line)));
+      Object.assign(shown, { id, log });
+      const show = button("Show me", () => {
+        show.remove();
+        log.append(el("p", {}, "A region of its own plays this…"));
+        log.focus();
+        context.model.send({ do: "show", place: view.place });
+      });
+      return [proof.begun ? null : el("div", { class: "ecslab-actions" }, show), log];
+    }
+
     function drawAnswered() {
       const last = view.place + 1 === view.count;
       const next = button(last ? "Result" : "Next", go(view.place + 1), { class: "ecslab-button ecslab-main" });
       const verdict = view.step.result.correct ? "Right." : "Wrong.";
       lay(root, status, [top, bar, stem(), el("p", { class: `ecslab-verdict ecslab-${view.marks[view.place]}` }, verdict),
-        ...feedback(view.step),
+        ...feedback(view.step), ...drawProof(),
         el("div", { class: "ecslab-actions" }, next, el("span", { class: "ecslab-gap" }), previous)]);
       if (view.focus === "next") say(`${verdict} The reasons are shown above.`, false);
       return view.focus === "next" ? next : heading;

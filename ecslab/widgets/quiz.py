@@ -5,9 +5,11 @@ and nothing about which of them is right.
 """
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from ecslab.teach.progress import CONFIDENCES
+from ecslab.teach.proving import has_proof, replay
 from ecslab.teach.quiz import Quiz, Step
 from ecslab.teach.scoring import LEFT, AnswerError, Result
 from ecslab.teach.shown import instruction
@@ -24,6 +26,7 @@ class QuizWidget(Panel):
     def __init__(self, quiz: Quiz, text: str):
         super().__init__(text)
         self.quiz = quiz
+        self._played: dict[str, list[str]] = {}  # the lines of proofs shown so far, by question
         self._go(0)
 
     def act(self, message: dict) -> None:
@@ -36,6 +39,8 @@ class QuizWidget(Panel):
                 self._go(place)
             elif do == "answer" and place < len(self.quiz.steps):
                 self._answer(place, message)
+            elif do == "show" and place in self.quiz.results:
+                self._show(self.quiz.steps[place].body.id)
 
     def _answer(self, place: int, message: dict) -> None:
         picked, seconds, confidence = (message.get(name) for name in ("picked", "seconds", "confidence"))
@@ -53,6 +58,18 @@ class QuizWidget(Panel):
             return self._go(place, str(error))
         self._go(place, focus="next")
 
+    def _show(self, question_id: str) -> None:
+        """Play a proof beside everything else; its lines are sent as they come."""
+        if has_proof(question_id) and question_id not in self._played:
+            self._played[question_id] = []
+            threading.Thread(target=self._play, args=(question_id,), daemon=True, name="ecslab-proof").start()
+
+    def _play(self, question_id: str) -> None:
+        for line in replay(question_id):
+            with self._acting:
+                self._played[question_id].append(line)
+                self.send({"shown": question_id, "line": line})
+
     def _go(self, place: int, message: str = "", focus: str = "heading") -> None:
         quiz = self.quiz
         self.view = {
@@ -62,7 +79,7 @@ class QuizWidget(Panel):
             "marks": [_mark(quiz.results.get(each)) for each in range(len(quiz.steps))],
             "score": quiz.score_line(),
             "missed": len(quiz.missed()),
-            "step": _step(quiz.steps[place], quiz.results.get(place)) if place < len(quiz.steps) else None,
+            "step": _step(quiz.steps[place], quiz.results.get(place), self._played) if place < len(quiz.steps) else None,
             "message": message,
             "focus": "message" if message else focus,
             "turn": self.view.get("turn", 0) + 1,  # the same message twice is still news
@@ -73,7 +90,7 @@ def _mark(result: Result | None) -> str:
     return "open" if result is None else "right" if result.correct else "wrong"
 
 
-def _step(step: Step, result: Result | None) -> dict:
+def _step(step: Step, result: Result | None, played: dict[str, list[str]]) -> dict:
     body = step.body
     return {
         "id": body.id,
@@ -88,6 +105,7 @@ def _step(step: Step, result: Result | None) -> dict:
         "unit": body.unit,
         "choose": body.choose or 1,
         "result": _result(step, result) if result else None,
+        "proof": {"lines": list(played.get(body.id, ())), "begun": body.id in played} if result and has_proof(body.id) else None,
     }
 
 

@@ -191,3 +191,15 @@ def test_an_unknown_lab_is_answered_with_those_there_are(started):
     with pytest.raises(Mistake, match="no lab '3'. Labs are: 03-services"):
         open_lab("3")
     assert started == []
+
+
+def test_a_question_without_a_proof_can_not_be_shown(lab):
+    with pytest.raises(Mistake, match="nothing to show for 'no.such'"):
+        lab.show("no.such")
+
+
+def test_a_question_is_shown_in_a_region_of_its_own(lab, capsys):
+    lab.show("services.stop-one-task")
+    told = capsys.readouterr().out
+    assert told.startswith("The service runs 3 tasks.\n") and told.endswith("This is what the key says.\n")
+    assert lab.region.running == 2

@@ -89,6 +89,31 @@ def test_a_message_that_makes_no_sense_changes_no_answer(quiz, progress, message
     assert set(quiz.view["marks"]) == {"open"}
 
 
+def test_show_me_is_offered_after_an_answer_and_plays_the_proof_once(quiz, monkeypatch):
+    played, sent, done = [], [], threading.Event()
+
+    def replay(question_id):
+        played.append(question_id)
+        yield "ran 5 minutes: 3 tasks"
+        done.set()
+
+    place = at(quiz, "sample.single")
+    monkeypatch.setattr("ecslab.widgets.quiz.has_proof", lambda question_id: True)
+    monkeypatch.setattr("ecslab.widgets.quiz.replay", replay)
+    monkeypatch.setattr(quiz, "send", sent.append)
+    press(quiz, do="show", place=place)
+    assert (quiz.view["step"]["proof"], played) == (None, [])
+    press(quiz, do="answer", place=place, picked=0)
+    assert quiz.view["step"]["proof"] == {"lines": [], "begun": False}
+    press(quiz, do="show", place=place)
+    press(quiz, do="show", place=place)
+    assert done.wait(10)
+    press(quiz, do="go", place=place)
+    assert quiz.view["step"]["proof"] == {"lines": ["ran 5 minutes: 3 tasks"], "begun": True}
+    assert played == [quiz.view["step"]["id"]]
+    assert sent == [{"shown": played[0], "line": "ran 5 minutes: 3 tasks"}]
+
+
 def test_the_end_shows_the_score_and_offers_the_missed_questions(quiz):
     answer(quiz, "sample.single", "a")
     press(quiz, do="go", place=9)
