@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Callable
 
-from .exam import ANSWERED, Finished, Sitting, TimeUp
 from .exam_text import clock_text, marked_text, opening_text, question_text, results_text, review_text
 from .mistakes import Mistake
 from .results import Results
 from .shown import LETTERS
+from .sitting import ANSWERED, Finished, Sitting, TimeUp
 from .terminal import document
 from .text import result_text
 

@@ -5,9 +5,9 @@ from math import ceil
 from typing import Iterable, Iterator
 
 from .blueprint import BLUEPRINTS
-from .exam import ANSWERED, INCOMPLETE, Sitting, State
 from .results import AHEAD, BEHIND, OPEN, Estimate, Marked, Results, Tally
 from .shown import LETTERS, as_text
+from .sitting import ANSWERED, INCOMPLETE, Sitting, State
 from .text import result_text
 
 IN_A_ROW = 10  # questions in one line of the review list

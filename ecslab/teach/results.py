@@ -42,7 +42,7 @@ class Marked:
 
 
 def marked(number: int, step: Step, domain: str, scored: bool, place: Any) -> Marked:
-    """Mark one question by what was left at its `exam.Place`."""
+    """Mark one question by what was left at its `sitting.Place`."""
     try:
         result, answered = score(step.body, place.answer), True
     except AnswerError:  # nothing, or too few options

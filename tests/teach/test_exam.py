@@ -1,10 +1,12 @@
 """The exam room: what is drawn, what is kept when the kernel dies, how the clock runs, and what the results say."""
 import shutil
+import sys
 import tempfile
 from collections import Counter
 from datetime import datetime, timezone
 from math import comb
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -14,11 +16,12 @@ from hypothesis import strategies as st
 from ecslab.cli import main
 from ecslab.teach import AnswerError, Bank, Progress, load_bank
 from ecslab.teach.blueprint import BLUEPRINTS, blueprint, draw, wanted
-from ecslab.teach.exam import TimeUp, open_exam, past_exams, resume_exam
+from ecslab.teach.exam import open_exam, past_exams, resume_exam
 from ecslab.teach.exam_terminal import sit_exam
 from ecslab.teach.exam_text import clock_text, question_text, results_text, review_text
 from ecslab.teach.mistakes import Mistake
 from ecslab.teach.results import AHEAD, BEHIND, OPEN, Estimate, binomial_band
+from ecslab.teach.sitting import TimeUp
 
 from .samples import SAMPLE
 
@@ -164,6 +167,20 @@ def test_a_section_asks_one_domain_and_counts_every_question():
     drawn = draw(plan, WHOLE, 1)
     assert {one.question.topic for one in drawn.drawn} == {"networking", "load-balancing"}
     assert all(one.scored for one in drawn.drawn) and len(drawn.drawn) == wanted(BLUEPRINTS["ecs-specialist"])[plan.domains[0].name]
+
+
+def test_one_question_in_eight_is_computed_where_there_are_generators(monkeypatch):
+    def generate(name, seed):
+        return WHOLE["services.stop-one-task"].model_copy(update={"id": f"{name}-{seed}"})
+
+    names = [f"services.computed{number}" for number in range(20)]
+    monkeypatch.setitem(sys.modules, "ecslab.teach.generators", SimpleNamespace(generate=generate, generators=lambda: names))
+    plan = blueprint("services", WHOLE)
+    drawn = draw(plan, WHOLE, 1)
+    assert sum("computed" in one.question.id for one in drawn.drawn) == len(drawn.drawn) // 8
+    again = draw(plan, WHOLE, 2)
+    computed = [{one.question.id for one in some.drawn if "computed" in one.question.id} for some in (drawn, again)]
+    assert not computed[0] & computed[1]
 
 
 def test_an_unknown_exam_or_section_is_answered_with_those_there_are():
@@ -340,6 +357,20 @@ def test_a_question_that_left_the_bank_does_not_count_and_is_told(room):
     assert resumed.finish().total.count == len(sitting) - 1
 
 
+def test_a_sitting_whose_questions_all_left_the_bank_can_still_be_finished(room):
+    room.open()
+    resumed = resume_exam(store=room.store, bank=Bank(BANK.topics, {}))
+    assert resumed.finish().total.count == 0
+    assert room.open().notices == []
+
+
+def test_what_is_no_sitting_is_passed_over(room):
+    room.store.set("exams/000000000000001/sample", ["not", "a", "sitting"])
+    room.store.set("exams/000000000000002/sample", {"exam": "sample"})
+    assert past_exams(room.store) == []
+    assert len(room.open()) == len(room.resume())
+
+
 def test_with_nothing_under_way_resuming_says_how_to_begin(room):
     with pytest.raises(Mistake, match="No exam is under way. Begin one: ecslab exam"):
         room.resume()
@@ -409,6 +440,15 @@ def test_time_counts_for_the_question_it_was_spent_on(room):
         room.now += seconds
     results = sitting.finish()
     assert [one.seconds for one in results.marked[:3]] == [45, 25, 0]
+
+
+def test_time_is_counted_once_in_two_windows(room):
+    first = room.open()
+    second = room.resume()
+    room.now += 30
+    first.flag(0)
+    second.note(0, "me too")
+    assert second.finish().marked[0].seconds == 30
 
 
 def test_a_hidden_timer_stays_hidden_and_still_runs(room):
