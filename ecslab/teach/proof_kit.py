@@ -14,7 +14,7 @@ from typing import Any
 APP = "ecslab/app:1.0"
 MISSING = "ecslab/app:9.9"
 FARGATE = {"requiresCompatibilities": ["FARGATE"], "networkMode": "awsvpc", "cpu": "256", "memory": "512"}
-CHECK = {"command": ["CMD-SHELL", "curl -f http://localhost/health || exit 1"], "interval": 10, "timeout": 5, "retries": 2}
+CHECK = {"command": ["CMD", "/app", "health"], "interval": 10, "timeout": 5, "retries": 2}
 
 
 def app(name: str = "app", *arguments: str, **fields: Any) -> dict:
