@@ -48,7 +48,7 @@ def service_connect(story):
     story.up("outside")
     told = [story.call(service, "backend:8080/") for service in ("front", "early", "outside")]
     reached = {story.region.get(f"http://{story.address('front')}/call?to=backend:8080/").json()["task"] for _ in range(4)}
-    told += [len(reached), story.call("front", "backend:80/")]
+    told += [len(reached), story.call("front", "backend:81/")]
     story.ecs.update_service(cluster="demo", service="early", forceNewDeployment=True)
     story.until(story.stable("early"))
     return told, story.call("early", "backend:8080/health"), story.ecs.list_services_by_namespace(namespace="shop")["serviceArns"]
