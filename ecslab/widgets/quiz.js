@@ -120,11 +120,12 @@ function render(context) {
   const firstSeen = new Map(); // step id -> when it was first shown here
   const status = liveRegion();
   const shown = { id: null, log: null }; // where the lines of a proof go
-  context.model.on("msg:custom", ({ shown: id, line }) => {
+  const hear = ({ shown: id, line }) => {
     if (shown.log && id === shown.id) shown.log.append(el("p", {}, line));
-  });
+  };
+  context.model.on("msg:custom", hear);
 
-  return panel(context, (view, send) => {
+  const stop = panel(context, (view, send) => {
     const heading = el("h3", { tabindex: "-1" });
     const say = (sentence, seen = true) => {
       status.textContent = sentence;
@@ -219,6 +220,10 @@ function render(context) {
           el("span", { class: "ecslab-gap" }), previous)]);
     }
   });
+  return () => {
+    context.model.off("msg:custom", hear);
+    stop();
+  };
 }
 
 export default { render };

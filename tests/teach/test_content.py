@@ -88,6 +88,18 @@ def test_a_lab_that_breaks_is_told(root):
     assert "90-sums, cell 4: NameError: name 'nowhere' is not defined" in check_content(root)
 
 
+def test_a_proof_that_disagrees_with_the_key_and_one_of_no_question_are_told(root):
+    (root / "quizzes/proofs").mkdir()
+    (root / "quizzes/proofs/sample.py").write_text(
+        "from ecslab.teach import proof\n"
+        "@proof('sample.single', a=1, b=2)\ndef one(aws, region, say): return 2\n"
+        "@proof('sample.nowhere', a=1, b=2)\ndef other(aws, region, say): return 1\n"
+    )
+    unasked = "sample.nowhere: there is a proof, but no such question."
+    assert check_content(root) == [unasked, "sample.single: observed 2, as option b says; the key says 1."]
+    assert check_content(root, run_labs=False) == [unasked]
+
+
 @pytest.mark.parametrize(
     "path, old, new, sentence",
     [
