@@ -98,8 +98,13 @@ def rules_of(listener) -> tuple[Rule, ...]:
 
 
 def rule_named(region_name: str, arn: str):
-    """The listener rule or default rule of that ARN, and its listener; (None, None) where there is none."""
-    for _, listener in listeners(region_name):
+    """The listener rule or default rule of that ARN, and its listener; (None, None) where there is none.
+
+    A Network Load Balancer has no rules to name: there the listener's own ARN stands for its default rule.
+    """
+    for balancer, listener in listeners(region_name):
+        if balancer.type == "network" and listener.arn == arn:
+            return next(rule for rule in listener.rules.values() if rule.is_default), listener
         for rule in listener.rules.values():
             if rule.arn == arn:
                 return rule, listener

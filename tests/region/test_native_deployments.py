@@ -216,3 +216,30 @@ def test_what_a_shift_needs_must_be_there(lab, missing):
     del advanced[missing]
     with pytest.raises(ClientError, match=f"advancedConfiguration.{missing} is required"):
         web.serve(name="second", deploymentConfiguration=web.configuration, loadBalancers=[web.entry(advancedConfiguration=advanced)])
+
+
+def test_behind_a_network_load_balancer_the_listener_itself_is_named_and_shifts_take_ten_minutes(lab):
+    web = Balanced(lab)
+    balancer = web.elb.create_load_balancer(Name="net", Type="network", Subnets=lab.subnets[:2])["LoadBalancers"][0]
+    blue, green = (
+        web.elb.create_target_group(Name=name, Protocol="TCP", Port=80, VpcId=web.vpc, TargetType="ip", HealthCheckIntervalSeconds=10)["TargetGroups"][0]["TargetGroupArn"]
+        for name in ("net-blue", "net-green")
+    )
+    listener = web.elb.create_listener(
+        LoadBalancerArn=balancer["LoadBalancerArn"], Protocol="TCP", Port=80,
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": blue}],
+    )["Listeners"][0]["ListenerArn"]  # fmt: skip
+    advanced = {"alternateTargetGroupArn": green, "productionListenerRule": listener, "roleArn": ROLE}
+    entry = web.entry(targetGroupArn=blue, advancedConfiguration=advanced)
+    with pytest.raises(ClientError, match="needs an Application Load Balancer"):
+        web.serve(name="canary", loadBalancers=[entry], deploymentConfiguration={"strategy": "CANARY"})
+    web.serve(count=1, definition="web:1", loadBalancers=[entry], deploymentConfiguration={"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 0})
+    lab.region.run_for("1m")
+    lab.ecs.update_service(cluster="demo", service="web", taskDefinition="web:2")
+    lab.region.run_for("9m")
+    arn = lab.ecs.list_service_deployments(cluster="demo", service="web")["serviceDeployments"][0]["serviceDeploymentArn"]
+    stage = lab.ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"][0]["lifecycleStage"]
+    assert stage == "PRODUCTION_TRAFFIC_SHIFT"
+    assert lab.region.get(f"http://{balancer['DNSName']}").json()["version"] == "2.0"
+    lab.region.run_for("10m")
+    assert len(lab.service()["deployments"]) == 1
