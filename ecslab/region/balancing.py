@@ -150,7 +150,12 @@ class LoadBalancing:
         self.listeners, self._in_use = found, used
         if changed:
             self.plane.open(found)
-        if found and not self._reporting:
+        if found:
+            self.report_from_now_on()
+
+    def report_from_now_on(self) -> None:
+        """There is traffic: publish its metrics every minute."""
+        if not self._reporting:
             self._reporting = True
             self.region.wake_at(_next_minute(self.region.clock.now()), self._report)
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Iterator, Mapping
 
 from ..rules.errors import EcsError, invalid
+from ..rules.listener import next_by_weight
 from .model import Cluster, Deployment, Service, Task, TaskDefinition
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class _Outlier:
 class Connect:
     region: "Region"
     _turn: dict[Endpoint, int] = field(default_factory=dict)
+    _credit: dict[Endpoint, dict[str, float]] = field(default_factory=dict)
     _outliers: dict[str, _Outlier] = field(default_factory=dict)
     counts: dict[tuple[Endpoint, str], int] = field(default_factory=dict)
 
@@ -139,14 +141,27 @@ class Connect:
             if t.service is not None and t.service.arn == endpoint.service and t.last_status == "RUNNING"
             and t.desired_status == "RUNNING" and t.id not in tried
         ]  # fmt: skip
+        tasks = self._by_weight(endpoint, tasks)
         good = [t for t in tasks if self._outliers.get(t.id, _Outlier()).until <= now] or tasks
         if not good:
             return None
         turn = self._turn[endpoint] = self._turn.get(endpoint, -1) + 1
         return good[turn % len(good)]
 
+    def _by_weight(self, endpoint: Endpoint, tasks: list[Task]) -> list[Task]:
+        """While a native deployment shifts traffic: the tasks of the revision whose turn it is."""
+        if not tasks:
+            return tasks
+        record = tasks[0].service.current_deployment
+        if record is None or record.ended or not record.native or not record.sources:
+            return tasks
+        shares = {name: production for name, (production, _) in record.weights.items()}
+        chosen = next_by_weight(shares, self._credit.setdefault(endpoint, {}))
+        return [t for t in tasks if t.deployment_id == chosen] or tasks
+
     def answered(self, endpoint: Endpoint, task: Task, status: int) -> None:
         """Remember how a task answered: 0 for not at all."""
+        self.region.balancing.report_from_now_on()
         word = f"HTTPCode_Target_{status // 100}XX_Count" if status else "failed"
         self.counts[endpoint, word] = self.counts.get((endpoint, word), 0) + 1
         outlier = self._outliers.setdefault(task.id, _Outlier())

@@ -328,3 +328,12 @@ def test_two_runs_with_one_seed_have_the_same_rule_arns_and_answers():
             rules = [rule["RuleArn"] for rule in web.elb.describe_rules(ListenerArn=web.listener)["Rules"]]
             told.append((rules, str(region.load(web.url, rps=3, for_="20s")), lab.messages()))
     assert told[0] == told[1]
+
+
+def test_least_outstanding_requests_prefers_the_idle_target(lab, web):
+    web.set(web.group, **{"load_balancing.algorithm.type": "least_outstanding_requests"})
+    web.serve(count=2)
+    lab.region.run_for("30s")
+    busy, idle = lab.region.balancing.targets[web.group].values()
+    busy.in_flight = 3
+    assert {web.region.get(web.url).json()["task"] for _ in range(4)} == {idle.task.id}

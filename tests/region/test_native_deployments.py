@@ -243,3 +243,30 @@ def test_behind_a_network_load_balancer_the_listener_itself_is_named_and_shifts_
     assert lab.region.get(f"http://{balancer['DNSName']}").json()["version"] == "2.0"
     lab.region.run_for("10m")
     assert len(lab.service()["deployments"]) == 1
+
+
+def test_service_connect_shifts_traffic_too_and_its_metrics_reach_cloudwatch(lab):
+    lab.region.client("servicediscovery").create_http_namespace(Name="shop")
+    lab.define("v1", container={"portMappings": [{"containerPort": 80, "name": "http"}]})
+    lab.define("v2", image="ecslab/app:2.0", container={"portMappings": [{"containerPort": 80, "name": "http"}]})
+    connect = {"enabled": True, "namespace": "shop"}
+    endpoint = {"portName": "http", "clientAliases": [{"port": 8080, "dnsName": "api"}]}
+    canary = {"strategy": "CANARY", "bakeTimeInMinutes": 0, "canaryConfiguration": {"canaryPercent": 20.0, "canaryBakeTimeInMinutes": 2}}
+    lab.serve("api", "v1", 2, deploymentConfiguration=canary, serviceConnectConfiguration={**connect, "services": [endpoint]})
+    lab.region.run_for("2m")
+    lab.serve("client", "v1", 1, serviceConnectConfiguration=connect)
+    lab.region.run_for("1m")
+    address = lab.tasks("client")[0]["containers"][0]["networkInterfaces"][0]["privateIpv4Address"]
+
+    def versions():
+        return [lab.region.get(f"http://{address}/call?to=api:8080/").json()["version"] for _ in range(10)]
+
+    lab.ecs.update_service(cluster="demo", service="api", taskDefinition="v2")
+    lab.region.run_for("20s")
+    assert set(versions()) == {"1.0"}
+    lab.region.run_for("60s")
+    assert sorted(versions()) == ["1.0"] * 8 + ["2.0"] * 2
+    lab.region.run_for("5m")
+    assert set(versions()) == {"2.0"}
+    names = {(m["MetricName"], m["Dimensions"][0]["Value"]) for m in lab.region.client("cloudwatch").list_metrics(Namespace="AWS/ECS")["Metrics"]}
+    assert {("RequestCount", "http"), ("HTTPCode_Target_2XX_Count", "http")} <= names
