@@ -164,7 +164,7 @@ def instant_rollback(aws):
     title="Send one user in five first",
     task="""
     Change `shop` to the strategy `CANARY`: **20 percent** of the traffic for **2 minutes**, then all of it, with a final bake of 1 minute;
-    and ship revision `web:1` in the same call. The next cell sends traffic for five minutes; check after it.
+    and ship revision `web:1` in the same call. Then send traffic for six minutes: `report = lab.region.load(url + ":81", rps=5, for_="6m")`.
     """,
     hints=[
         "The strategy is part of the deployment configuration, and so are its settings.",
@@ -179,6 +179,7 @@ def instant_rollback(aws):
                 "canaryConfiguration": {"canaryPercent": 20.0, "canaryBakeTimeInMinutes": 2},
             },
         )
+        report = lab.region.load(url + ":81", rps=5, for_="6m")
         ```
         """,
     ],

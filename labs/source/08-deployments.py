@@ -346,10 +346,8 @@ answer = ecs.update_service(
         "canaryConfiguration": {"canaryPercent": 20.0, "canaryBakeTimeInMinutes": 2},
     },
 )
+report = lab.region.load(url + ":81", rps=5, for_="6m")
 ### END SOLUTION
-
-# %% tags=["nbval-ignore-output"]
-report = lab.load(url + ":81", rps=5, for_="5m")
 
 # %%
 lab.check("deployments.canary")
@@ -362,7 +360,7 @@ lab.check("deployments.canary")
 print(report)
 
 # %% tags=["nbval-ignore-output"]
-lab.timeline("shop", last="6m")
+lab.timeline("shop", last="7m")
 
 # %% [markdown]
 # ## 7. A gate
