@@ -34,6 +34,7 @@ def examine() -> list[Finding]:
             "" if docker_found else "start Docker (https://docs.docker.com/get-started/get-docker/); until then labs run simulated",
         ),
         _images() if docker_found else Finding("lab images", True, "not needed without Docker"),
+        _security_groups() if docker_found else Finding("security groups", True, "every simulated request asks the rules"),
         _package("jupyterlab", "JupyterLab"),
         _package("boto3", "boto3"),
         _aws(),
@@ -80,6 +81,24 @@ def _images() -> Finding:
     if absent:
         return Finding("lab images", True, f"{len(absent)} to be made at the first start")
     return Finding("lab images", True, "present")
+
+
+def _security_groups() -> Finding:
+    """Is real traffic filtered? Labs run either way; where it is not, `can_reach` alone knows the groups."""
+    import docker
+
+    from .engines import docker_filter, images
+
+    try:
+        client = docker.from_env(timeout=5).api
+        if images.find(client, images.PAUSE) is None:
+            return Finding("security groups", True, "known after the first start")
+        enforced, why = docker_filter.enforces(client)
+    except docker.errors.DockerException as error:
+        return Finding("security groups", False, str(error), "docker info")
+    if enforced:
+        return Finding("security groups", True, f"enforced on traffic by {why}")
+    return Finding("security groups", False, "not enforced on traffic", why)
 
 
 def _package(name: str, shown: str) -> Finding:

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any, Callable, Mapping
 
 from ..rules.container_order import start_order
-from . import docker_cgroups, docker_home, docker_leftovers, docker_networks, docker_resolver, docker_safety, docker_settings, docker_stats
-from . import docker_volumes, images
+from . import docker_cgroups, docker_filter, docker_home, docker_leftovers, docker_networks, docker_resolver, docker_safety
+from . import docker_settings, docker_stats, docker_volumes, images
 from .base import (
     ContainerFailed,
     Created,
@@ -76,6 +76,9 @@ class _Task:
         self.spec = spec
         self.containers = {c["name"]: _Container(c) for c in spec.containers}
         self.home = Home()
+        self.firewall = spec.firewall  # the newest rule set
+        self.filter = threading.Lock()  # held while one is loaded
+        self.opened = False  # the pause container runs
         self.volumes: list[str] = []  # that end with the task
         self.jobs: list[Future] = []
         self.removed = False
@@ -166,16 +169,25 @@ class DockerEngine:
         return {name: Usage(counted[0] * self._speed, counted[1]) for name, counted in found.items() if counted}
 
     def enforces(self) -> tuple[bool, str]:
-        return images.enforces(self._docker)
+        try:
+            self._once.result("images", images.ensure_app_images, self._docker)
+        except images.ImagesUnavailable as error:
+            return False, str(error)
+        return self._once.result("filter", docker_filter.enforces, self._docker)
 
     def protect(self, task_id: str, firewall: str) -> None:
         task = self._tasks.get(task_id)
-        if task is not None and task.home.pause and self.enforces()[0]:
-            self._calls.submit(quietly, self._filter, task.home.pause, firewall)
+        if task is None:
+            return
+        task.firewall = firewall
+        if task.opened:
+            self._calls.submit(quietly, self._filter, task)
 
-    def _filter(self, pause: str, firewall: str) -> None:
-        made = self._docker.exec_create(pause, ["sh", "-c", 'echo "$1" | nft -f -', "nft", firewall])
-        self._docker.exec_start(made["Id"])
+    def _filter(self, task: _Task) -> None:
+        """Load the newest rule set, whatever came meanwhile. A pause container begins with the one of its spec."""
+        if self._once.result("tools", images.has_tools, self._docker):
+            with task.filter:
+                docker_filter.load(self._docker, task.home.pause, task.firewall)
 
     def next_due(self) -> float | None:
         return None
@@ -238,6 +250,9 @@ class DockerEngine:
         early = [] if absent else [self._calls.submit(self._create_containers, task)]
         try:
             published = self._homes.open(task.home)
+            task.opened = task.home.pause is not None
+            if task.firewall != task.spec.firewall:  # a change that came while there was nothing to load it into
+                self._filter(task)
             self._say(task, NetworkReady, published=published)
             self._say(task, PullStarted)
             self._pull(task, absent)

@@ -90,7 +90,7 @@ class Homes:
     def _filtered(self, spec: TaskSpec) -> dict:
         """What the pause container needs to filter the task's traffic and answer its names, where it has the tools."""
         self._once.result("images", images.ensure_app_images, self._docker)
-        if not images.enforces(self._docker)[0]:
+        if not self._once.result("tools", images.has_tools, self._docker):
             return {}
         environment = {"ECSLAB_FIREWALL": spec.firewall}
         settings: dict = {"cap_add": ["NET_ADMIN"]}

@@ -1,6 +1,6 @@
 """The lab's own images, made on this machine the first time they are needed.
 
-`ecslab/app:1.0` and `:2.0` (the lab app) and `ecslab/pause:1` (the container
+`ecslab/app:1.0` and `:2.0` (the lab app) and `ecslab/pause:2` (the container
 that holds a task's network) are a few megabytes each: the public `busybox`
 image with one script in it. Where that image is not here and cannot be pulled,
 the statically linked `busybox` program of this machine takes its place.
@@ -91,12 +91,10 @@ def _local_tools() -> Mapping[str, Path]:
     return found
 
 
-def enforces(client: "docker.APIClient") -> tuple[bool, str]:
-    """Can security groups be enforced on the traffic of tasks, and why or why not?"""
+def has_tools(client: "docker.APIClient") -> bool:
+    """Whether the pause image can filter traffic and answer names."""
     image = find(client, PAUSE)
-    if image is not None and (image["Config"].get("Labels") or {}).get(TOOLS_LABEL) == "yes":
-        return True, "a packet filter in each task's network namespace"
-    return False, "the pause image has no nft and socat: install nftables and socat, or go online once, and run the lab again"
+    return image is not None and (image["Config"].get("Labels") or {}).get(TOOLS_LABEL) == "yes"
 
 
 def ensure_app_images(client: "docker.APIClient", progress: Progress | None = None) -> None:

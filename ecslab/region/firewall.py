@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import ipaddress
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Iterable
 
-from ..rules.network import EVERYWHERE, Party, Rule
+from ..rules.network import EVERYWHERE, Rule
 from .model import Task
 
 if TYPE_CHECKING:
     from . import Region
 
 TOGETHER = 0.3  # seconds of this machine: changes this close are carried out at once
-RESOLVER = "169.254.169.253"
 
 
 class Firewall:
@@ -49,13 +48,13 @@ class Firewall:
             if region.is_stopped:
                 return
             members = self._members()
-            present = [t for t in region.tasks.present() if t.network is not None and t.prepared and t.desired_status == "RUNNING"]
-            for gone in set(self._applied) - {t.id for t in present}:
-                del self._applied[gone]
-            changed = [(t, text) for t in present if (text := self._text(t, members)) != self._applied.get(t.id)]
-            for task, text in changed:
-                self._applied[task.id] = text
-                region.engine.protect(task.id, text)
+            present = {t.id: t for t in region.tasks.present() if t.id in self._applied and t.desired_status == "RUNNING"}
+            self._applied = {id: self._applied[id] for id in present}
+            for id, task in present.items():
+                text = self._text(task, members)
+                if text != self._applied[id]:
+                    self._applied[id] = text
+                    region.engine.protect(id, text)
 
     def _members(self) -> dict[str, list[str]]:
         """Addresses by security group."""
@@ -88,8 +87,8 @@ class Firewall:
 def _accepts(given: list[Rule], side: str, members: dict[str, list[str]]) -> list[str]:
     lines = []
     for rule in given:
-        addresses = [rule.cidr] if rule.cidr else sorted(set(members.get(rule.group, ())))
-        addresses = [a for a in addresses if ":" not in a]
+        given_addresses = [*([rule.cidr] if rule.cidr else members.get(rule.group, ())), *rule.prefixes]
+        addresses = _collapsed(a for a in given_addresses if ":" not in a)
         if not addresses:
             continue
         words = f"ip {side} {{ {', '.join(addresses)} }} " if addresses != [EVERYWHERE] else ""
@@ -99,3 +98,8 @@ def _accepts(given: list[Rule], side: str, members: dict[str, list[str]]) -> lis
             words += f"meta l4proto {rule.protocol} "
         lines.append(f"  {words}accept")
     return lines
+
+
+def _collapsed(addresses: Iterable[str]) -> list[str]:
+    """The same addresses without those that lie within another: nft takes no overlaps."""
+    return [str(network) for network in ipaddress.collapse_addresses(ipaddress.ip_network(a, strict=False) for a in addresses)]

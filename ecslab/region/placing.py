@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Sequence
 
 from ..engines.base import Instance
+from ..rules import network as network_rules
 from ..rules import placement
 from ..rules import task_definition as definitions
 from .model import Cluster, ContainerInstance
@@ -20,17 +21,17 @@ if TYPE_CHECKING:
 AGENT_VERSION = "1.97.0"
 ECS_IMAGE = "ami-12c6146b"  # an image that moto has
 DEFAULT_TYPE = "m5.large"
-# vCPU, memory an instance registers in MiB (a little below nominal), ENI limit. Other types count as the default one.
+# vCPU, memory an instance registers in MiB (a little below nominal). Other types count as the default one.
 INSTANCE_TYPES = {
-    "t3.micro": (2, 904, 2),
-    "t3.small": (2, 1896, 3),
-    "t3.medium": (2, 3843, 3),
-    "t3.large": (2, 7800, 3),
-    "c5.large": (2, 3767, 3),
-    "m5.large": (2, 7764, 3),
-    "m5.xlarge": (4, 15720, 4),
-    "m5.2xlarge": (8, 31600, 4),
-    "r5.large": (2, 15740, 3),
+    "t3.micro": (2, 904),
+    "t3.small": (2, 1896),
+    "t3.medium": (2, 3843),
+    "t3.large": (2, 7800),
+    "c5.large": (2, 3767),
+    "m5.large": (2, 7764),
+    "m5.xlarge": (4, 15720),
+    "m5.2xlarge": (8, 31600),
+    "r5.large": (2, 15740),
 }
 
 
@@ -53,7 +54,7 @@ def register(
 ) -> ContainerInstance:
     """A new ACTIVE container instance of the cluster."""
     instance_type = instance_type or DEFAULT_TYPE
-    vcpu, size, enis = INSTANCE_TYPES.get(instance_type, INSTANCE_TYPES[DEFAULT_TYPE])
+    vcpu, size = INSTANCE_TYPES.get(instance_type, INSTANCE_TYPES[DEFAULT_TYPE])
     zone = zone or f"{region.name}a"
     instance_id = region.ids.hex()
     instance = ContainerInstance(
@@ -66,7 +67,7 @@ def register(
         memory=memory or size,
         registered_at=region.clock.now(),
         engine=Instance(instance_id, network),
-        eni_limit=enis,
+        eni_limit=1 + network_rules.awsvpc_tasks(instance_type, trunking=region.account_setting("awsvpcTrunking") == "enabled"),
         attributes={
             "ecs.ami-id": ECS_IMAGE,
             "ecs.availability-zone": zone,

@@ -128,9 +128,27 @@ class Reach:
             return rules.SecurityGroup(group_id, (), ())
         return rules.SecurityGroup(
             id=group_id,
-            inbound=tuple(_rule(r) for r in found.ingress_rules),
-            outbound=tuple(_rule(r) for r in found.egress_rules),
+            inbound=tuple(map(self._rule, found.ingress_rules)),
+            outbound=tuple(map(self._rule, found.egress_rules)),
         )
+
+    def _rule(self, given) -> rules.Rule:
+        """One of moto's security group rules as ours."""
+        every = given.ip_protocol == ALL or given.from_port in (None, "") or int(given.from_port) < 0
+        low, high = (0, 65535) if every else (int(given.from_port), int(given.to_port))
+        return rules.Rule(
+            protocol=given.ip_protocol or ALL,
+            from_port=low,
+            to_port=high,
+            cidr=given.ip_range.get("CidrIp", ""),
+            group=given.source_group.get("GroupId", ""),
+            prefix_list=given.prefix_list_id or "",
+            prefixes=self._prefixes(given.prefix_list_id),
+        )
+
+    def _prefixes(self, prefix_list_id: str | None) -> tuple[str, ...]:
+        found = self._ec2.managed_prefix_lists.get(prefix_list_id)
+        return tuple(entry["Cidr"] for entry in found.entries.get(found.version, ())) if found else ()
 
     def _subnet(self, subnet_id: str) -> rules.Subnet:
         subnet = next(zone[subnet_id] for zone in self._ec2.subnets.values() if subnet_id in zone)
@@ -154,20 +172,6 @@ class Reach:
             if subnet.id in [a.subnet_id for a in acl.associations]:
                 return rules.NetworkAcl(acl.id, _entries(acl, egress=False), _entries(acl, egress=True))
         return rules.NetworkAcl("default")
-
-
-def _rule(given) -> rules.Rule:
-    """One of moto's security group rules as ours."""
-    every = given.ip_protocol == ALL or given.from_port in (None, "")
-    low, high = (0, 65535) if every else (int(given.from_port), int(given.to_port))
-    return rules.Rule(
-        protocol=given.ip_protocol or ALL,
-        from_port=low,
-        to_port=high,
-        cidr=given.ip_range.get("CidrIp", ""),
-        group=given.source_group.get("GroupId", ""),
-        prefix_list=given.prefix_list_id or "",
-    )
 
 
 def _entries(acl, egress: bool) -> tuple[rules.AclRule, ...]:

@@ -125,15 +125,36 @@ _AWSVPC_TASKS = {
 }
 
 
+# What types count as that the guide's table leaves out, t2 and t3 above all, is this lab's choice: their size decides.
+_SMALL = {"nano": 1, "micro": 1, "small": 2, "medium": 2}
+
+
+def can_trunk(instance_type: str) -> bool:
+    """Whether the table lists the type; any other has as many interfaces with awsvpcTrunking as without."""
+    family, _, size = instance_type.partition(".")
+    listed = family in TRUNKING_FAMILIES and size in _AWSVPC_TASKS and (size != "medium" or family.endswith("g"))
+    return listed or instance_type == "a1.medium"
+
+
 def awsvpc_tasks(instance_type: str, trunking: bool = False) -> int:
-    """How many awsvpc tasks an instance has interfaces for. KeyError for a type the table does not list."""
+    """How many awsvpc tasks an instance has interfaces for."""
     if instance_type == "a1.medium":
         return 10 if trunking else 1
-    family, _, size = instance_type.partition(".")
-    graviton = family.endswith("g")
-    if family not in TRUNKING_FAMILIES or (size == "medium" and not graviton):
-        raise KeyError(instance_type)
-    return _AWSVPC_TASKS[size][trunking]
+    size = instance_type.partition(".")[2]
+    if can_trunk(instance_type):
+        return _AWSVPC_TASKS[size][trunking]
+    return _SMALL.get(size) or _AWSVPC_TASKS[_row(size)][False]
+
+
+def _row(size: str) -> str:
+    """The size itself or the next smaller one in the table: 8xlarge counts as 4xlarge, metal as the largest."""
+    if size in _AWSVPC_TASKS:
+        return size
+    if size.startswith("metal"):
+        return "16xlarge"
+    many = size.removesuffix("xlarge")
+    wanted = int(many) if size.endswith("xlarge") and many.isdigit() else 0
+    return next((row for n, row in ((16, "16xlarge"), (4, "4xlarge"), (2, "2xlarge")) if n <= wanted), "large")
 
 
 def eni_limit(instance_type: str) -> int:

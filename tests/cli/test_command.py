@@ -20,7 +20,7 @@ def ecslab(monkeypatch, tmp_path):
 def test_doctor_lists_everything_and_says_how_the_labs_will_run(ecslab):
     done = ecslab("doctor")
     assert done.exit_code == 0
-    for what in ("Python", "Docker engine", "JupyterLab", "boto3", "aws command", "port 4566", "progress folder"):
+    for what in ("Python", "Docker engine", "security groups", "JupyterLab", "boto3", "aws command", "port 4566", "progress folder"):
         assert what in done.output
     assert "Labs will run as real containers on Docker." in done.output
 
@@ -31,6 +31,19 @@ def test_without_docker_the_doctor_is_not_alarmed_and_says_labs_run_simulated(mo
     assert done.exit_code == 0
     assert "missing  Docker engine" in done.output and "-> start Docker" in done.output
     assert done.output.rstrip().endswith("Labs will run simulated, in virtual time.")
+
+
+def test_the_doctor_says_when_security_groups_are_not_enforced_on_traffic(monkeypatch, ecslab):
+    import docker
+
+    from ecslab.engines import docker_filter, images
+
+    images.ensure_app_images(docker.from_env().api)
+    monkeypatch.setattr(images, "find", lambda client, image: {"Config": {"Labels": {}}})
+    assert "missing  security groups  not enforced on traffic" in ecslab("doctor").output
+    monkeypatch.setattr(images, "has_tools", lambda client: True)
+    monkeypatch.setattr(docker_filter, "TRIAL", "no rules")
+    assert "the kernel of this Docker engine takes no packet filter" in ecslab("doctor").output
 
 
 def test_progress_moves_to_another_machine_in_one_file(ecslab, tmp_path, monkeypatch):

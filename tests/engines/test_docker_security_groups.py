@@ -55,6 +55,29 @@ def test_a_group_that_lets_nothing_out_keeps_its_members_in(net):
     assert agrees(net, source, destination) is False
 
 
+def test_rules_of_every_kind_are_loaded_together(net):
+    group = net.group("mixed")
+    subnet = net.ec2.describe_subnets(SubnetIds=net.lab.subnets[:1])["Subnets"][0]["CidrBlock"]
+    entries = [{"Cidr": net.ec2.describe_vpcs()["Vpcs"][0]["CidrBlock"]}, {"Cidr": subnet}]  # one within the other
+    listed = net.ec2.create_managed_prefix_list(PrefixListName="vpc", Entries=entries, MaxEntries=5, AddressFamily="IPv4")["PrefixList"]
+    ping = {"IpProtocol": "icmp", "FromPort": -1, "ToPort": -1, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}
+    names = {"IpProtocol": "udp", "FromPort": 53, "ToPort": 53, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}
+    net.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[ping, names])
+    one, two = net.run(group), net.run(group)
+    assert agrees(net, one, two) is False
+    net.allow(group, PrefixListIds=[{"PrefixListId": listed["PrefixListId"]}])
+    assert agrees(net, one, two) is True
+
+
+def test_members_that_start_one_after_another_know_each_other(net):
+    group = net.group("family")
+    net.allow(group, UserIdGroupPairs=[{"GroupId": group}])
+    network = {"awsvpcConfiguration": {"subnets": net.lab.subnets[:1], "securityGroups": [group]}}
+    arns = [net.lab.run(networkConfiguration=network) for _ in range(6)]
+    net.lab.region.run_for("60s")
+    assert all(agrees(net, arns[-1], other) for other in arns[:-1]) and all(agrees(net, other, arns[-1]) for other in arns[:-1])
+
+
 def test_the_default_group_is_a_family(net):
     one, two = net.lab.run(), net.lab.run()
     net.lab.region.run_for("30s")

@@ -50,6 +50,18 @@ def test_a_fixed_host_port_allows_one_task_per_instance(fleet):
     assert {f["reason"] for f in run(fleet, "port")["failures"]} == {"RESOURCE:PORTS"}
 
 
+def test_interfaces_run_out_and_trunking_gives_more_to_instances_that_join_afterwards(lab):
+    lab.define("own", requiresCompatibilities=["EC2"], cpu="128", memory="128")
+    network = {"awsvpcConfiguration": {"subnets": lab.subnets[:1]}}
+    lab.region.add_instance("demo")
+    before = run(lab, "own", count=4, networkConfiguration=network)
+    assert len(before["tasks"]) == 2 and {f["reason"] for f in before["failures"]} == {"RESOURCE:ENI"}
+    lab.ecs.put_account_setting(name="awsvpcTrunking", value="enabled")
+    assert not run(lab, "own", networkConfiguration=network)["tasks"]
+    lab.region.add_instance("demo")
+    assert len(run(lab, "own", count=10, networkConfiguration=network)["tasks"]) == 10
+
+
 @pytest.mark.parametrize(
     "strategy, per_instance", [([{"type": "spread", "field": "instanceId"}], [1, 1, 1]), ([{"type": "binpack", "field": "memory"}], [3, 0, 0])]
 )

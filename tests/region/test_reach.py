@@ -63,6 +63,16 @@ def test_a_rule_for_addresses_and_ports(lab, net):
     assert lab.region.can_reach(one, two, 8080) and not lab.region.can_reach(one, two, 80)
 
 
+def test_a_prefix_list_stands_for_its_addresses(lab, net):
+    group = net.group("listed")
+    entries = [{"Cidr": "172.31.0.0/16"}, {"Cidr": "172.31.0.0/20"}]
+    listed = net.ec2.create_managed_prefix_list(PrefixListName="vpc", Entries=entries, MaxEntries=5, AddressFamily="IPv4")
+    one, two = net.run(group), net.run(group)
+    assert not lab.region.can_reach(one, two)
+    net.allow(group, PrefixListIds=[{"PrefixListId": listed["PrefixList"]["PrefixListId"]}])
+    assert lab.region.can_reach(one, two)
+
+
 def test_the_internet_needs_a_public_address_and_a_group_that_lets_it_in(lab, net):
     group = net.group("public")
     hidden, shown = net.run(group), net.run(group, public=True)

@@ -16,6 +16,7 @@ from ecslab.rules.network import (
     VpcEndpoint,
     awsvpc_tasks,
     can_reach,
+    can_trunk,
     egress,
     eni_limit,
     may_have_public_ip,
@@ -73,9 +74,14 @@ def test_interfaces_limit_the_awsvpc_tasks_of_an_instance(instance_type, plain, 
     assert eni_limit(instance_type) == plain + 1
 
 
-def test_a_burstable_instance_is_not_in_the_trunking_table():
-    with pytest.raises(KeyError):
-        awsvpc_tasks("t3.large", trunking=True)
+def test_trunking_gives_a_burstable_instance_nothing():
+    assert not can_trunk("t3.large") and can_trunk("m5.large")
+    assert awsvpc_tasks("t3.large", trunking=True) == awsvpc_tasks("t3.large") == 2
+
+
+@pytest.mark.parametrize("instance_type, plain", [("t3.micro", 1), ("t2.medium", 2), ("i3.8xlarge", 7), ("c5.metal", 14), ("odd", 2)])
+def test_a_type_the_table_leaves_out_counts_by_its_size(instance_type, plain):
+    assert awsvpc_tasks(instance_type) == plain
 
 
 def test_no_mode_none_task_is_reached_or_reaches():
