@@ -50,7 +50,7 @@ def reconcile(region: "Region", service: Service, now: float) -> None:
         again = [_carry_out(region, service, record, action, now) for action in actions]
         if not any(again) or record.ended:
             break
-    region.services.record(service, now, _traffic(record))
+    region.services.record(service, now, traffic(record))
 
 
 # The fleets -------------------------------------------------------------------------
@@ -202,7 +202,7 @@ def _return(region: "Region", service: Service, record: "ServiceDeployment", now
         record.stage = None
         deployments.finish(record, "ROLLBACK_SUCCESSFUL", record.status_reason, now)
         services.completed(region, service, blue, now)
-    region.services.record(service, now, _traffic(record))
+    region.services.record(service, now, traffic(record))
 
 
 # Traffic -----------------------------------------------------------------------------------
@@ -236,8 +236,10 @@ def set_rule(region: "Region", arn: str, shares: Mapping[str, float]) -> None:
         listener.default_actions = [action]
 
 
-def _traffic(record: "ServiceDeployment") -> dict[str, float]:
+def traffic(record: "ServiceDeployment | None") -> dict[str, float]:
     """Each deployment's share of production traffic in percent."""
+    if record is None or not record.native:
+        return {}
     return {name: production for name, (production, _) in record.weights.items()}
 
 

@@ -235,7 +235,7 @@ class ServiceController:
             return
         self._interrupted(service, now)
         view = self._view(service, now)
-        self.record(service, now, {}, view)
+        self.record(service, now, native.traffic(service.current_deployment), view)
         self._carry_out(service, rollout.plan(view, now), now)
 
     def record(self, service: Service, now: float, traffic: dict[str, float], view: rollout.ServiceView | None = None) -> None:
