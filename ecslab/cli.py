@@ -278,6 +278,38 @@ def labs(check: bool, names: tuple[str, ...]) -> None:
         raise SystemExit(1)
 
 
+@main.command("export")
+@click.argument("form", metavar="FORMAT")
+@click.argument("topics", nargs=-1, metavar="[TOPIC]...")
+@click.option("-o", "output", required=True, type=click.Path(dir_okay=False), help="The file to write.")
+@click.option("--key/--no-key", default=True, show_default=True, help="Without the key: html only.")
+def export_command(form: str, topics: tuple[str, ...], output: str, key: bool) -> None:
+    """Write questions as moodle, gift, qti, anki, jupyterquiz, csv or html."""
+    from .teach.formats.commands import export_to
+
+    _say(lambda: export_to(form, topics, output, key))
+
+
+@main.command("import")
+@click.argument("source", metavar="FILE")
+@click.option("-o", "output", required=True, type=click.Path(dir_okay=False), help="The question file: quizzes/mine.yaml.")
+def import_command(source: str, output: str) -> None:
+    """Make a question file of a jupyterquiz (.json) or CSV FILE."""
+    from .teach.formats.commands import import_from
+
+    _say(lambda: import_from(source, output))
+
+
+def _say(lines) -> None:
+    """Say what `lines` returns, or the one thing that went wrong."""
+    from .teach.mistakes import Mistake
+
+    try:
+        click.echo("\n".join(lines()))
+    except Mistake as error:
+        raise Trouble(str(error)) from None
+
+
 @main.command("check-content")
 @click.option("--fast", is_flag=True, help="Do not run the labs.")
 def check_content_command(fast: bool) -> None:

@@ -109,7 +109,7 @@ def _topic(path: Path, text: str, raw: Any) -> tuple[Topic | None, list[str]]:
         found.append((None, Fault(("title",), "title is missing")))
     questions = []
     for index, entry in enumerate(raw["questions"]):
-        question, wrong = _question(entry, path.stem)
+        question, wrong = read_question(entry, path.stem)
         found += [(index, fault) for fault in wrong]
         if question:
             questions.append(question)
@@ -117,7 +117,8 @@ def _topic(path: Path, text: str, raw: Any) -> tuple[Topic | None, list[str]]:
     return Topic(path.stem, str(raw.get("title")), tuple(questions)), problems
 
 
-def _question(entry: Any, topic: str) -> tuple[Question | None, list[Fault]]:
+def read_question(entry: Any, topic: str) -> tuple[Question | None, list[Fault]]:
+    """One entry of a question file as a question of `topic`, and everything wrong with it."""
     try:
         question = Question.model_validate(_with_part_ids(entry))
     except ValidationError as error:
