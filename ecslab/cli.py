@@ -310,6 +310,22 @@ def _say(lines) -> None:
         raise Trouble(str(error)) from None
 
 
+@main.command()
+@click.argument("files", nargs=-1, type=click.Path(), metavar="[FILE]...")
+@click.option("--write", "write_to", type=click.Path(dir_okay=False), help="Write your own answers, without name or time.")
+def items(files: tuple[str, ...], write_to: str | None) -> None:
+    """Say which questions are too easy, misleading or idle, from the answers in FILEs."""
+    from .teach import Progress, load_bank
+    from .teach.items import items_text, read_responses, statistics, write_responses
+
+    if not (files or write_to):
+        raise Trouble("Name the CSV files of your learners, or write your own: ecslab items --write mine.csv")
+    if write_to:
+        _say(lambda: [f"Wrote {write_responses(Progress(), write_to)} answers to {write_to}."])
+    if files:
+        _say(lambda: [items_text(statistics(read_responses(files), load_bank()))])
+
+
 @main.command("check-content")
 @click.option("--fast", is_flag=True, help="Do not run the labs.")
 def check_content_command(fast: bool) -> None:

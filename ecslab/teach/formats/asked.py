@@ -52,7 +52,7 @@ class Asked:
     def explanation(self) -> str:
         """Why the key is right, and where that is written, as HTML."""
         source = self.question.reference
-        return markup.html(f"{self.body.explanation.strip()}\n\n[{source.title}]({source.url}), {source.section}")
+        return markup.html(f"{self.body.explanation.strip()}\n\n[{source.title}]({source.url})")
 
     @property
     def tags(self) -> tuple[str, ...]:

@@ -46,16 +46,16 @@ def write(questions: Sequence[Asked], title: str) -> bytes:
     table = csv.DictWriter(out, COLUMNS, lineterminator="\r\n")
     table.writeheader()
     for one in questions:
-        table.writerow({name: _guarded(str(value)) for name, value in _row(one).items() if value not in (None, "")})
+        table.writerow({name: guarded(str(value)) for name, value in _row(one).items() if value not in (None, "")})
     return out.getvalue().encode("utf-8-sig")  # with the mark by which spreadsheets know UTF-8
 
 
-def _guarded(cell: str) -> str:
+def guarded(cell: str) -> str:
     cell = markup.legible(cell)
     return f"'{cell}" if cell.startswith(FORMULA) else cell
 
 
-def _bare(cell: str) -> str:
+def bare(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
 
 
@@ -116,7 +116,7 @@ def _rows(content: str) -> Iterator[tuple[int, dict[str, str]]]:
         begins = table.line_num + 1
         for row in table:
             surplus = {"surplus": "yes"} if None in row else {}
-            cells = {name: _bare(cell) for name, cell in row.items() if name and cell and cell.strip()}
+            cells = {name: bare(cell) for name, cell in row.items() if name and cell and cell.strip()}
             yield begins, cells | surplus
             begins = table.line_num + 1
     except csv.Error as error:
