@@ -1,0 +1,19 @@
+"""The solved notebooks on real containers: a file of its own, so that it runs beside the others."""
+from __future__ import annotations
+
+import nbformat
+import pytest
+
+from ecslab.teach.notebooks import environment
+from tests.labs.test_labs import LABS, ROOT, outputs, read, run
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_a_solved_notebook_runs_on_docker_and_every_exercise_passes(name, tmp_path):
+    notebook = read(ROOT / "labs" / "solved" / f"{name}.ipynb")
+    run(notebook, ROOT / "labs" / "solved", {**environment(tmp_path), "ECSLAB_ENGINE": "docker", "ECSLAB_SPEED": "20"})
+    told = outputs(notebook)
+    assert "Engine: docker" in told
+    checks = [c for c in notebook.cells if c.cell_type == "code" and c.source.startswith("lab.check(")]
+    for cell in checks:
+        assert ": passed" in outputs(nbformat.v4.new_notebook(cells=[cell])), cell.source + outputs(nbformat.v4.new_notebook(cells=[cell]))
