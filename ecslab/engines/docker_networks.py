@@ -6,7 +6,9 @@ would refuse it, or this machine would lose its way to the real network there.
 from __future__ import annotations
 
 import ipaddress
+import os
 import struct
+import tempfile
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Mapping
@@ -24,7 +26,28 @@ class RangeTaken(Exception):
 def free_cidr(client: "docker.APIClient", candidates: list[str]) -> str:
     """The first of these ranges that nothing on this machine uses; the first of all when there is none."""
     used = _ranges_in_use(client)
-    return next((c for c in candidates if not _overlap(c, used)), candidates[0])
+    return next((c for c in candidates if not _overlap(c, used) and _reserve(c)), candidates[0])
+
+
+def _reserve(cidr: str) -> bool:
+    """Take a range for this process, before its network exists: two regions that start at once must not choose the same."""
+    try:
+        import fcntl
+    except ImportError:
+        return True  # no such locks on this system
+    if cidr in _reserved:
+        return True
+    path = Path(tempfile.gettempdir()) / f"ecslab-{os.getuid()}-{cidr.replace('/', '_')}.lock"
+    try:
+        handle = path.open("a")
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    _reserved[cidr] = handle  # held until this process ends
+    return True
+
+
+_reserved: dict[str, object] = {}
 
 
 def create(client: "docker.APIClient", name: str, vpc_id: str, cidr: str, labels: Mapping[str, str]) -> str:

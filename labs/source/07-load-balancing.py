@@ -158,7 +158,7 @@ created = ecs.create_service(
     cluster="demo", serviceName="ill", taskDefinition="ill", desiredCount=1, launchType="FARGATE",
     networkConfiguration=network, loadBalancers=[entry],
 )
-lab.region.run_for("100s")
+lab.region.run_for("4m")
 stopped = ecs.list_tasks(cluster="demo", serviceName="ill", desiredStatus="STOPPED")["taskArns"]
 task = ecs.describe_tasks(cluster="demo", tasks=stopped[:1])["tasks"][0]
 print(task["stopCode"])

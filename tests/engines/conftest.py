@@ -33,8 +33,9 @@ def request(address: str, path: str = "/", port: int = 80) -> tuple[int, str]:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
-        except urllib.error.URLError as error:
-            if not isinstance(error.reason, ConnectionRefusedError) or time.monotonic() > deadline:
+        except (urllib.error.URLError, ConnectionError) as error:
+            reason = getattr(error, "reason", error)  # a port that is published but not yet listened on is refused, or reset
+            if not isinstance(reason, ConnectionError) or time.monotonic() > deadline:
                 raise
 
 

@@ -187,6 +187,7 @@ def test_images_are_small_and_the_app_is_light_and_soon_ready(app, docker_client
 
 
 def test_images_are_made_once(docker_client):
+    images.ensure_app_images(docker_client)
     said = []
     images.ensure_app_images(docker_client, said.append)
     assert said == []

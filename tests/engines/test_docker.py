@@ -165,7 +165,9 @@ def test_removing_an_unknown_task_is_done_at_once(lab):
 def test_logs_are_kept_after_the_container_is_removed(lab):
     spec = lab.run()
     request(spec.network.private_ip, "/health")
-    assert lab.engine.logs(spec.task_id, "app", tail=1) == ["GET /health 200"]
+    deadline = time.monotonic() + 10
+    while lab.engine.logs(spec.task_id, "app", tail=1) != ["GET /health 200"]:
+        assert time.monotonic() < deadline
     lab.engine.remove(spec.task_id)
     lab.wait(Removed, spec)
     assert lab.engine.logs(spec.task_id, "app") == ["ecslab app 1.0 listening on port 80", "GET /health 200"]
