@@ -104,3 +104,20 @@ def test_a_rolling_update_under_load_loses_no_request(web):
     assert report.failed == 0, str(report)
     assert report.by_status[200] == report.sent >= 230
     assert set(report.by_version) == {"1.0", "2.0"}
+
+
+def test_a_target_that_hangs_is_noticed_and_its_task_replaced(web):
+    import docker
+
+    victim = web.lab.tasks()[0]["taskArn"]
+    client = docker.from_env()
+    labels = {"com.amazonaws.ecs.task-arn": victim, "com.amazonaws.ecs.container-name": "app"}
+    (container,) = client.containers.list(filters={"label": [f"{k}={v}" for k, v in labels.items()]})
+    container.pause()
+    for _ in range(90):
+        if web.lab.task(victim)["desiredStatus"] == "STOPPED":
+            break
+        web.region.run_for("4s")
+    container.unpause()
+    assert web.lab.task(victim)["stoppedReason"] == f"Task failed ELB health checks in (target-group {web.group})"
+    assert "(reason Request timed out)" in " ".join(web.lab.messages())
