@@ -330,8 +330,10 @@ def items(files: tuple[str, ...], write_to: str | None) -> None:
 @click.option("--fast", is_flag=True, help="Do not run the labs.")
 def check_content_command(fast: bool) -> None:
     """Fail with one plain sentence for each fault in labs, exercises and questions."""
-    from .teach.content import check_content
+    from .teach.content import advise, check_content
 
+    for sentence in advise():
+        click.echo(f"note: {sentence}", err=True)
     faults = check_content(run_labs=not fast)
     for fault in faults:
         click.echo(fault)

@@ -4,7 +4,7 @@
 there is anything: questions (schema, cues, repairs), exercises (hints, ids,
 an exercise that passes unsolved, a solution that fails), proofs that come out
 differently from the key, notebooks older than their source, and boto3 parameters
-that do not exist.
+that do not exist. What only deserves a look, `advise()` returns; it fails nothing.
 """
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Iterator
 
+from .advice import advice
 from .bank import Bank, BankError, load_bank
 from .exercise import Exercise, ExerciseError, load_exercises
 from .lint import lint
@@ -52,6 +53,14 @@ def check_content(root: Path | None = None, run_labs: bool = True) -> list[str]:
     except NotebookError as error:
         problems.append(str(error))
     return problems
+
+
+def advise(root: Path | None = None) -> list[str]:
+    """What an author should look at, of a bank that can be read."""
+    try:
+        return list(advice(load_bank(Path(root) / "quizzes" if root else None)))
+    except BankError:
+        return []
 
 
 def _links(bank: Bank, exercises: dict[str, Exercise]) -> Iterator[str]:

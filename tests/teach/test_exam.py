@@ -672,7 +672,7 @@ def test_the_command_opens_resumes_extends_and_lists(tmp_path, monkeypatch):
         return CliRunner().invoke(main, ["exam", *words], input=lines)
 
     opened = run("SAA-C03", "--seed", "4", "--minutes", "20", lines="m\n")
-    assert opened.exit_code == 0 and "0:20 h left" in opened.output and "none of the 19 wanted" in opened.output
+    assert opened.exit_code == 0 and "65 questions, 0:20 h left" in opened.output
     assert run("SAA-C03").exit_code == 1
     resumed = run("--resume", "--extend", "10", "--hide-timer", lines="finish\nfinish\n")
     assert "0 of 50 scored questions right" in resumed.output and "of 0:30 h" in resumed.output
