@@ -5,11 +5,14 @@ from datetime import date, timedelta
 
 import pytest
 
-from ecslab.teach import load_bank
+from ecslab.teach import content_root, load_bank
 from ecslab.teach.advice import advice, objectives, reading_level, sections, uncovered
 from ecslab.teach.content import advise
+from ecslab.teach.formats import read_file
 from ecslab.teach.lint import lint
 from ecslab.teach.near import near_duplicates
+from ecslab.teach.proof import load_proofs, prove
+from ecslab.teach.question import FIELDS
 
 from .samples import SAMPLE, TEXT, bank_folder
 
@@ -180,3 +183,35 @@ def seconds_for(folder):
     list(advice(bank))
     assert len(bank) == 1000
     return time.process_time() - began
+
+
+# -- the authors' guide ----------------------------------------------------
+
+GUIDE = (content_root() / "quizzes" / "README.md").read_text(encoding="utf-8")
+REST = "\n" + SINGLE[SINGLE.index("    reference:") :]
+
+
+def guide_blocks(language):
+    return [block.split("```")[0] for block in GUIDE.split(f"```{language}\n")[1:]]
+
+
+def test_the_guide_shows_one_sound_question_of_each_type(tmp_path):
+    head, *examples = guide_blocks("yaml")
+    (tmp_path / "sample.yaml").write_text(head + "".join(example.rstrip() + REST for example in examples))
+    bank = load_bank(tmp_path)
+    assert sorted(question.type for question in bank) == sorted(FIELDS)
+    assert list(lint(bank)) == []
+
+
+def test_the_guides_proof_comes_out_as_its_question_says(tmp_path):
+    head, single, *_ = guide_blocks("yaml")
+    (tmp_path / "sample.yaml").write_text(head + single.rstrip() + REST)
+    (tmp_path / "proofs.py").write_text(guide_blocks("python")[0])
+    (one,) = load_proofs(tmp_path).values()
+    assert prove(one, load_bank(tmp_path)[one.id]).observed == (3, 1)
+
+
+def test_the_guides_table_can_be_imported(tmp_path):
+    (tmp_path / "quiz.csv").write_text(guide_blocks("csv")[0])
+    imported = read_file(tmp_path / "quiz.csv", "mine")
+    assert (len(imported.questions), imported.left_out) == (1, [])
