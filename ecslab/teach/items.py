@@ -23,7 +23,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import uuid
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from statistics import StatisticsError, correlation
 from typing import Any, Iterable, Iterator, Mapping
 
 from .bank import Bank
-from .formats.reading import FormatError, content
+from .formats.reading import FormatError, content, save
 from .formats.table import bare, guarded
 from .progress import Progress
 from .question import Body, Question
@@ -97,14 +96,7 @@ def write_responses(store: Progress, path: Path | str) -> int:
     table = csv.writer(out, lineterminator="\r\n")
     table.writerow(COLUMNS)
     table.writerows([guarded(str(cell)) for cell in row] for _, row in sorted(first.items()))
-    path = Path(path)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_text(out.getvalue(), encoding="utf-8", newline="")
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise FormatError(f"{path} can not be written: {error.strerror}.") from None
+    save(path, out.getvalue().encode())
     return len(first)
 
 

@@ -389,6 +389,7 @@ def test_a_broken_file_ends_in_one_sentence_with_place_and_cause(tmp_path, name,
     "name, content, sentence",
     [
         ("q.json", json.dumps([QUIZ, {**QUIZ, "type": "string"}]), "q.json, question 2: type is 'string', wanted one of"),
+        ("q.json", json.dumps([QUIZ, {**QUIZ, "type": {}}]), "q.json, question 2: type is not text, or empty."),
         ("q.json", json.dumps([QUIZ, 5]), "q.json, question 2: wanted an object, found int."),
         ("q.json", json.dumps([QUIZ, {**QUIZ, "answers": QUIZ["answers"][:3]}]), "q.json, question 2: 3 options, wanted 4."),
         ("q.json", json.dumps([QUIZ, {**QUIZ, "answers": ["a"]}]), "q.json, question 2: answer 1: wanted an object, found str."),
@@ -419,6 +420,13 @@ def test_a_file_far_too_large_is_not_read(tmp_path):
 def test_a_path_in_an_imported_id_stays_a_name(tmp_path):
     (tmp_path / "q.json").write_text(json.dumps([{**QUIZ, "id": "../../etc/passwd"}, {**QUIZ, "id": "../../etc/passwd"}]))
     assert [question["id"] for question in read_file(tmp_path / "q.json", "mine").questions] == ["mine.etc-passwd", "mine.etc-passwd-2"]
+
+
+def test_half_a_character_in_an_imported_question_does_not_keep_it_from_being_saved(tmp_path):
+    (tmp_path / "q.json").write_text(json.dumps([{**QUIZ, "question": "Which \ud800?", "code": "\udfff"}]))
+    done = run("import", tmp_path / "q.json", "-o", tmp_path / "mine.yaml")
+    assert done.exit_code == 0
+    assert load_bank(tmp_path)["mine.q1"].stem == "Which \ufffd?"
 
 
 def test_scripts_in_an_imported_question_are_dropped_and_code_is_kept(tmp_path):

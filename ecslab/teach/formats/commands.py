@@ -1,23 +1,23 @@
 """What `ecslab export` and `ecslab import` do; each returns the lines to say."""
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Sequence
 
 from ..bank import load_bank
 from . import FORMATS, FormatError, bank_file, export, read_file
+from .reading import save
 
 SHOWN = 20  # of the questions left out
 
 
 def export_to(name: str, topics: Sequence[str], output: str, key: bool = True) -> list[str]:
-    """Write questions as `output`. The file is complete or absent."""
+    """Write questions as `output`."""
     if name not in FORMATS:
         raise FormatError(f"There is no format {name!r}. Formats are: {', '.join(FORMATS)}.")
     exported = export(name, load_bank(), topics, key=key)
-    _write(Path(output), exported.content)
+    save(output, exported.content)
     return [f"Wrote {exported.count} questions to {output}.", *_left_out(exported.left_out)]
 
 
@@ -32,7 +32,7 @@ def import_from(source: str, output: str) -> list[str]:
     if not imported.questions:
         raise FormatError("\n".join(["Nothing was imported.", *_left_out(imported.left_out)]))
     text = bank_file(target.stem, target.stem.replace("-", " ").capitalize(), imported.questions)
-    _write(target, text.encode())
+    save(target, text.encode())
     drafts = sum(question["status"] == "draft" for question in imported.questions)
     lines = [f"Wrote {len(imported.questions)} questions to {output}."]
     if drafts:
@@ -44,12 +44,3 @@ def _left_out(sentences: Sequence[str]) -> list[str]:
     lines = [f"Left out: {sentence}" for sentence in sentences[:SHOWN]]
     return lines + ([f"... and {len(sentences) - SHOWN} more left out."] if len(sentences) > SHOWN else [])
 
-
-def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise FormatError(f"{path} can not be written: {error.strerror}.") from None

@@ -73,7 +73,7 @@ def read(content: str) -> Iterator[Entry]:
 
 
 def _fields(raw: Any) -> dict[str, Any]:
-    kind = place(raw, "type")
+    kind = text(raw, "type")
     if kind not in OURS:
         raise FormatError(f"type is {kind!r}, wanted one of {', '.join(OURS)}")
     answers = place(raw, "answers")
@@ -81,7 +81,7 @@ def _fields(raw: Any) -> dict[str, Any]:
         raise FormatError("answers is not a list")
     fields = {"id": raw.get("id"), "type": OURS[kind], "stem": markup.markdown(text(raw, "question"))}
     if code := raw.get("code"):
-        fields["trace"] = str(code)
+        fields["trace"] = markup.legible(str(code))
         fields["type"] = "read-events" if kind == "multiple_choice" else OURS[kind]
     fields |= _read_numbers(answers) if kind == "numeric" else _read_options(answers)
     if kind == "many_choice":

@@ -54,7 +54,7 @@ def fenced(code: str) -> str:
 def markdown(text: str) -> str:
     """Simple HTML as Markdown; other tags go and their text stays, scripts go altogether."""
     reader = _Reader()
-    reader.feed(text)
+    reader.feed(legible(text))
     reader.close()
     return re.sub(r"\n{3,}", "\n\n", "".join(reader.out)).strip()
 

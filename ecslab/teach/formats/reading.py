@@ -1,4 +1,4 @@
-"""Reading files of unknown origin: what is wrong is said with its place and cause, and nothing in them is run.
+"""Reading files of unknown origin, and saving ours: what is wrong is said with its place and cause, and nothing in them is run.
 
 A reader yields an `Entry` for each question, in our fields. What other formats
 do not have (reasons, reference, objectives) is filled with `TO_DO`, and such a
@@ -7,6 +7,7 @@ question is a draft: it is not asked before an author has completed it.
 from __future__ import annotations
 
 import math
+import os
 import re
 from dataclasses import dataclass, field
 from datetime import date
@@ -64,6 +65,18 @@ def content(path: Path) -> str:
     if "\0" in text_:
         raise FormatError(f"{path.name}, line {text_[: text_.index(chr(0))].count(chr(10)) + 1}: not text but binary data.")
     return text_
+
+
+def save(path: Path | str, written: bytes) -> None:
+    """The file is complete or absent. Raises `FormatError` where it can not be written."""
+    path = Path(path)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        partial.write_bytes(written)
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise FormatError(f"{path} can not be written: {error.strerror}.") from None
 
 
 def complete(entries: Iterable[Entry], source: str, topic: str) -> Imported:
