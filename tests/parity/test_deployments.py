@@ -18,6 +18,12 @@ from tests.region.test_native_deployments import ROLE
 REGISTERED = re.compile(r"\(target-group arn:[^)]*targetgroup/(\w+)/\w+\)")
 
 
+def patient(web: Balanced) -> None:
+    """A busy machine that stalls for a moment is no broken release."""
+    wait = [{"Key": "idle_timeout.timeout_seconds", "Value": "600"}]
+    web.elb.modify_load_balancer_attributes(LoadBalancerArn=web.balancer["LoadBalancerArn"], Attributes=wait)
+
+
 class Front(Balanced):
     """A load balancer with a service behind it, checked every five seconds."""
 
@@ -25,6 +31,7 @@ class Front(Balanced):
         super().__init__(story, delay=20, HealthCheckIntervalSeconds=5)
         story.define(image="ecslab/app:2.0", command=["--unhealthy-after", "0"])  # web:3
         self.story = story
+        patient(self)
         self.serve(count=2, definition="web:1", **options)
         story.until(story.stable())
 
@@ -70,6 +77,7 @@ def sick_target_is_replaced(story):
 def shifting(strategy, **settings):
     def story_(story):
         front = Balanced(story, delay=20, HealthCheckIntervalSeconds=5)
+        patient(front)
         green = front.new_group("green", delay=20, HealthCheckIntervalSeconds=5)
         rule = front.elb.describe_rules(ListenerArn=front.listener)["Rules"][0]["RuleArn"]
         advanced = {"alternateTargetGroupArn": green, "productionListenerRule": rule, "roleArn": ROLE}
