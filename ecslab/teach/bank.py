@@ -38,16 +38,21 @@ class Topic:
 
 @dataclass(frozen=True)
 class Bank:
-    """All questions, by id and by topic. `bank["services.desired-count"]`, `bank.topic("services")`."""
+    """All questions, by id and by topic. `bank["services.desired-count"]`, `bank.topic("services")`.
+
+    Computed questions are in no file: `computed` draws one, and its id alone, `<generator>-<seed>`, makes it again.
+    """
 
     topics: Mapping[str, Topic]
     questions: Mapping[str, Question]
 
     def __getitem__(self, question_id: str) -> Question:
-        try:
+        name, _, seed = question_id.rpartition("-")
+        if question_id in self.questions:
             return self.questions[question_id]
-        except KeyError:
-            raise Mistake(f"There is no question {question_id!r}.") from None
+        if name in self.generators():
+            return self.computed(name, seed)
+        raise Mistake(f"There is no question {question_id!r}.")
 
     def __iter__(self) -> Iterator[Question]:
         return iter(self.questions.values())
@@ -63,6 +68,23 @@ class Bank:
 
     def title(self, name: str) -> str:
         return self.topics[name].title
+
+    def generators(self, topic: str | None = None) -> tuple[str, ...]:
+        """The names of the generators, of one topic or of all."""
+        from .generators import generators
+
+        return tuple(name for name, one in generators().items() if topic in (None, one.topic))
+
+    def computed(self, name: str, seed: int | str) -> Question:
+        """The question a generator makes of a seed, always the same."""
+        from .generators import generate
+
+        try:
+            return generate(name, seed)
+        except KeyError:
+            raise Mistake(f"There is no generator {name!r}.") from None
+        except ValueError as error:
+            raise Mistake(f"{name} can not be computed: {error}.") from None
 
 
 def load_bank(folder: Path | None = None) -> Bank:

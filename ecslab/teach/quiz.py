@@ -2,11 +2,13 @@
 
 The widget and the terminal are two skins over this. A scenario is answered
 part by part; each part is recorded, and the whole when its last part is in.
+Among the questions of the bank there are computed ones, with fresh numbers.
 """
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Sequence
 
 from .bank import Bank, load_bank
@@ -14,6 +16,8 @@ from .progress import Progress
 from .question import Body, Question
 from .scoring import Result, score
 from .shown import Shown, show, shuffled
+
+PER_COMPUTED = 6  # questions of the bank for each computed one
 
 
 @dataclass(frozen=True)
@@ -27,15 +31,34 @@ class Step:
 
 
 def open_quiz(
-    topic: str, *, n: int | None = None, seed: Any = None, bank: Bank | None = None, progress: Progress | None = None
+    topic: str,
+    *,
+    n: int | None = None,
+    seed: Any = None,
+    computed: bool = True,
+    bank: Bank | None = None,
+    progress: Progress | None = None,
 ) -> "Quiz":
-    """A sitting of a topic's active questions, or of `n` of them. Without a seed every sitting is shuffled anew."""
+    """A sitting of a topic's active questions, or of `n` of them. Without a seed every sitting is shuffled anew.
+
+    With `computed`, one question of the topic's generators comes with about every six of the bank.
+    """
     bank, progress = bank or load_bank(), progress or Progress()
     questions = bank.topic(topic)
     if seed is None:
         seed = progress.get(f"sittings/{topic}", 0)
         progress.set(f"sittings/{topic}", seed + 1)
-    return Quiz(bank.title(topic), questions, progress, seed=seed, n=n)
+    fresh = _computed(bank, topic, seed, len(questions), n) if computed else ()
+    kept = shuffled(len(questions), seed, topic)[: None if n is None else n - len(fresh)]
+    return Quiz(bank.title(topic), (*(questions[index] for index in kept), *fresh), progress, seed=seed)
+
+
+def _computed(bank: Bank, topic: str, seed: Any, count: int, n: int | None) -> tuple[Question, ...]:
+    """Questions of the topic's generators, no generator twice; they come on top of all `count`, but within `n`."""
+    names = bank.generators(topic)
+    wanted = count // PER_COMPUTED if n is None else min(n, count) // (PER_COMPUTED + 1)
+    number = int.from_bytes(sha256(f"{seed}/{topic}".encode()).digest()[:3], "big")
+    return tuple(bank.computed(names[place], number) for place in shuffled(len(names), seed, topic)[:wanted])
 
 
 def steps_of(question: Question, seed: Any) -> tuple[Step, ...]:

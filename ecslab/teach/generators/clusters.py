@@ -11,7 +11,7 @@ from random import Random
 from ecslab.rules.capacity_providers import ProviderShare, capacity_provider_reservation, scaled_group, split
 from ecslab.rules.placement import Constraint, InstanceView, Strategy, TaskRequest, place, unfit
 
-from .kit import About, Draft, Slip, count, generator, listed, numeric, service, single
+from .kit import About, Draft, Slip, count, generator, listed, numeric, service, single, upper
 
 LAB, DOCS = "05-clusters-and-capacity", "https://docs.aws.amazon.com/AmazonECS/latest/"
 CARD = "Clusters > Cluster Configuration"
@@ -94,9 +94,9 @@ def reservation(rng: Random) -> Draft:
     if (more and idle) or not (more or idle) or needed < 1:
         return None
     right = round(capacity_provider_reservation(needed, running), 1)
-    state = f"all are in use, and the tasks in PROVISIONING need {more} more" if more else f"{count(idle, 'of them')} run no tasks, and nothing waits"
+    state = f"all are in use, and the tasks in PROVISIONING need {more} more" if more else f"{idle} of them run{'s' if idle == 1 else ''} no task, and nothing waits"
     return numeric(
-        f"The Auto Scaling group behind the capacity provider of `{service(rng)}` has {running} instances; {state.replace('of thems', 'of them')}. "
+        f"The Auto Scaling group behind the capacity provider of `{service(rng)}` has {running} instances; {state}. "
         "What is `CapacityProviderReservation`, in percent? Round to one decimal.",
         right,
         [
@@ -227,7 +227,7 @@ def tasks_that_fit(rng: Random) -> Draft:
             Slip("looks at the memory only", by_memory, f"CPU is enough for {by_cpu} only."),
             Slip("looks at the CPU only", by_cpu, f"memory is enough for {by_memory} only."),
             Slip("rounds up to one more task", right + 1, "reservations are never overcommitted."),
-            Slip("takes CPU shares for no reservation", max(by_cpu, by_memory) + 1, "placement reserves CPU as it does memory."),
+            Slip("adds what each of the two allows", by_cpu + by_memory, f"{by_cpu} + {by_memory}; a task takes both."),
         ],
         "tasks",
     )
@@ -261,8 +261,8 @@ def failure_reason(rng: Random) -> Draft:
         rng,
         f"`RunTask` for a task of `{service(rng)}` in `bridge` mode: {cpu} CPU units, {memory} MiB, fixed host port {port}. The "
         f"only instance has {left_cpu} CPU units and {left_memory} MiB left, and host port {taken} in use. Which `reason` is in `failures`?",
-        key, facts[key],
-        [facts[name].capitalize() if name != key else f"{facts[name].capitalize()} That does not fit." for name in list(REASONS)[:3]],
+        key, upper(facts[key]),
+        [f"{upper(facts[name])}{' That does not fit.' if name == key else ''}" for name in list(REASONS)[:3]],
         [Slip(slip, name, facts[name]) for name, slip in REASONS.items() if name != key],
     )  # fmt: skip
 

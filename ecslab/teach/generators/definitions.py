@@ -136,7 +136,7 @@ def size_in_units(rng: Random) -> Draft:
         f"A task definition of `{service(rng)}` is registered with the task-level `{what}` \"{text}\". Which number does "
         f"`DescribeTaskDefinition` show as `{what}`?",
         right,
-        [f"{what} is kept in {unit}: {number:g} × 1024 = {right}."],
+        [f"`{what}` is kept in {unit}: {number:g} × 1024 = {right}."],
         [
             Slip("converts by 1000", number * 1000, f"{number:g} × 1000 = {number * 1000:g}."),
             Slip("expects the text back", number, f"{number:g} is in {'vCPU' if what == 'cpu' else 'GB'}; ECS keeps {unit}."),

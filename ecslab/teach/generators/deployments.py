@@ -13,7 +13,7 @@ from ecslab.rules.rollout import (
     BLOCKED, DeploymentView, Say, ServiceView, Start, Stop, TaskView, band, failure_threshold, plan,
 )  # fmt: skip
 
-from .kit import About, Draft, Slip, count, generator, numeric, service, single
+from .kit import About, Draft, Slip, count, generator, numeric, service, single, upper
 
 LAB, DOCS = "08-deployments", "https://docs.aws.amazon.com/AmazonECS/latest/"
 ROLLING = About(
@@ -99,7 +99,7 @@ def blocked(rng: Random) -> Draft:
         rng,
         f"The service `{service(rng)}` has `desiredCount` {desired}. With which `minimumHealthyPercent` / "
         "`maximumPercent` can a rolling update neither start nor stop a task?",
-        _pair(key), _limits(desired, key),
+        _pair(key), upper(_limits(desired, key)),
         [
             "A rolling update is blocked where upper limit, lower limit and desired count are all the same.",
             f"Lower: {desired} × {key[0]} / 100 = {desired * key[0] / 100:g}, rounded up to {bands[key].lower}.",
@@ -108,7 +108,7 @@ def blocked(rng: Random) -> Draft:
         [
             Slip("looks at the maximum only", _pair(drop), _limits(desired, drop)),
             Slip("looks at the minimum only", _pair(surge), _limits(desired, surge)),
-            Slip("takes any percentage near 100 for a block", _pair(free), _limits(desired, free)),
+            Slip("overlooks that both limits leave room", _pair(free), _limits(desired, free)),
         ],
     )  # fmt: skip
 
@@ -119,7 +119,7 @@ def _pair(pair: tuple[int, int]) -> str:
 
 def _limits(desired: int, pair: tuple[int, int]) -> str:
     limits = band(desired, *pair)
-    return f"At least {limits.lower} and at most {limits.upper} tasks: it may start {limits.surge} and stop {limits.droppable}."
+    return f"at least {limits.lower} and at most {limits.upper} tasks: it may start {limits.surge} and stop {limits.droppable}."
 
 
 def _rollout(desired: int, pair: tuple[int, int], old: int, new: int) -> list:
@@ -147,9 +147,9 @@ def first_step(rng: Random) -> Draft:
     many = starts or stops or 1
     return single(
         rng,
-        f"All {count(desired, 'task')} of `{service(rng)}` are healthy. `minimumHealthyPercent` is {pair[0]}, "
+        f"`{service(rng)}` runs {count(desired, 'task')}, all healthy. `minimumHealthyPercent` is {pair[0]}, "
         f"`maximumPercent` {pair[1]}. What is the first thing a rolling update does?",
-        key, _limits(desired, pair),
+        key, upper(_limits(desired, pair)),
         [
             f"Lower limit: {desired} × {pair[0]} / 100, rounded up: {limits.lower}.",
             f"Upper limit: {desired} × {pair[1]} / 100, rounded down: {limits.upper}.",
@@ -211,7 +211,7 @@ def breaker_threshold(rng: Random) -> Draft:
         ],
         [
             Slip("applies the old breaker minimum of 10", min(200, max(10, ceil(half))), f"max(10, {ceil(half)}); today the minimum is 3."),
-            Slip("forgets that the threshold is bounded", ceil(half), f"{ceil(half)} is below 3 or above 200."),
+            Slip("forgets that the threshold is bounded", ceil(half), f"{ceil(half)} is {'below 3' if half < 3 else 'above 200'}."),
             Slip("rounds the half down", floor(half), f"{half:g} becomes {floor(half)}."),
             Slip("waits until as many tasks failed as are desired", desired, f"{desired}; the threshold is half of that."),
             Slip("trips at the first failure", 1, "one failed task never trips a bounded threshold."),

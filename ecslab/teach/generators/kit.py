@@ -39,7 +39,7 @@ class Slip(NamedTuple):
 
     @property
     def why(self) -> str:
-        return f"{self.misconception[0].upper()}{self.misconception[1:]}: {self.how}"
+        return f"{upper(self.misconception)}: {self.how}"
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,8 @@ def generator(name: str, about: About, difficulty: str = "medium", bloom: str = 
 def numeric(
     stem: str, answer: float, steps: Sequence[str], slips: Iterable[Slip], unit: str = "", tolerance: float = 0
 ) -> Draft:
-    """A question answered with a number; at least two slips must be left."""
-    slips = _apart(answer, slips, tolerance)
+    """A question answered with a number; at least two slips must be left, and none below zero is."""
+    slips = [slip for slip in _apart(answer, slips, tolerance) if slip.answer >= 0]
     if len(slips) < 2:
         return None
     return {
@@ -180,6 +180,11 @@ def listed(words: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def upper(text: str) -> str:
+    """With a capital at its beginning, the rest as it is."""
+    return text[:1].upper() + text[1:]
 
 
 def service(rng: Random) -> str:

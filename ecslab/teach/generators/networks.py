@@ -39,8 +39,8 @@ def interfaces(rng: Random) -> Draft:
     kind = rng.choice(TYPES)
     right = awsvpc_tasks(kind)
     return numeric(
-        f"{kind.capitalize()} instances can have {right + 1} network interfaces; `awsvpcTrunking` is off. How many tasks of "
-        f"`{service(rng)}` in `awsvpc` mode can one of them run at most?",
+        f"An instance of type {kind} can have {right + 1} network interfaces; `awsvpcTrunking` is off. How many tasks of "
+        f"`{service(rng)}` in `awsvpc` mode can it run at most?",
         right,
         ["One interface is the instance's own; each task needs one more.", f"{right + 1} - 1 = {right} tasks."],
         [

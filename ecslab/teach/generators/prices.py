@@ -117,7 +117,7 @@ def extra_storage(rng: Random) -> Draft:
 
     right = float(dollars(monthly((fargate_hourly(1024, 2048, ephemeral=size) - fargate_hourly(1024, 2048)) * tasks)))
     return numeric(
-        f"{count(tasks, 'Fargate task').capitalize()} of `{service(rng)}` run{'s' if tasks == 1 else ''} all month ({HOURS_PER_MONTH} hours) with {size} GB of ephemeral storage "
+        f"{count(tasks, 'Fargate task')} of `{service(rng)}` run{'s' if tasks == 1 else ''} all month ({HOURS_PER_MONTH} hours) with {size} GB of ephemeral storage "
         f"each. Ephemeral storage costs ${EPHEMERAL_GB_HOUR} per GB-hour above what is included. What does the storage cost in the month, in dollars?",
         right,
         [f"{free} GB are included: {size} - {free} = {size - free} GB are billed for each task.", f"{tasks} × {size - free} × {HOURS_PER_MONTH} × {EPHEMERAL_GB_HOUR} = {right:.2f} dollars."],
@@ -144,7 +144,7 @@ def break_even_tasks(rng: Random) -> Draft:
         return None
     exact = one.hourly / hourly
     return numeric(
-        f"Tasks of `{service(rng)}` need {_size(cpu, memory)} each. An {kind} ({one.vcpu} vCPU, {one.memory} GiB) costs ${one.hourly} an hour; "
+        f"Tasks of `{service(rng)}` need {_size(cpu, memory)} each. {'A' if kind[0] == 'c' else 'An'} {kind} ({one.vcpu} vCPU, {one.memory} GiB) costs ${one.hourly} an hour; "
         f"Fargate costs {_rates(arch)}. All run around the clock. From how many tasks on does one {kind} cost no more than Fargate?"
         " Compare compute only, and assume the tasks fit.",
         right,
@@ -168,7 +168,7 @@ def break_even_hours(rng: Random) -> Draft:
     right = float(round(found.hours_per_month))
     rate = FARGATE[one.arch]
     return numeric(
-        f"A batch of `{service(rng)}` needs all of an {kind} ({one.vcpu} vCPU, {one.memory} GiB), which costs ${one.hourly} an hour and would run all "
+        f"A batch of `{service(rng)}` needs all of {'a' if kind[0] == 'c' else 'an'} {kind} ({one.vcpu} vCPU, {one.memory} GiB), which costs ${one.hourly} an hour and would run all "
         f"month ({HOURS_PER_MONTH} hours). A Fargate task of that size costs {_rates(one.arch)}. Up to how many hours a month, rounded to a whole "
         f"number, is Fargate cheaper? (Today the batch takes {rest}.)",
         right,

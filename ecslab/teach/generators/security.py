@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ecslab.rules.network import INTERNET, Party, Route, RouteTable, SecurityGroup, Subnet, VpcEndpoint, egress
 
-from .kit import About, Draft, Slip, generator, service, single
+from .kit import About, Draft, Slip, generator, service, single, upper
 
 LAB, DOCS = "10-security", "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/"
 GOALS = ("SAA-C03 1.1", "DVA-C02 2.1")
@@ -68,7 +68,7 @@ def which_role(rng: Random) -> Draft:
     return single(
         rng,
         f"In account {account}, `{service(rng)}` fails because a permission is missing: {what}. Which role needs it?",
-        key, f"{ROLES[key][1].capitalize()}.",
+        key, f"{upper(ROLES[key][1])}.",
         [f"What needs the permission: {what}.", f"{key}: {ROLES[key][1]}."],
         slips[:3],
     )  # fmt: skip
@@ -157,7 +157,7 @@ def way_to_the_registry(rng: Random) -> Draft:
         rng,
         f"A Fargate task of `{service(rng)}` in 10.{third}.1.0/24 pulls its image from Amazon ECR. Its security group lets everything out. "
         "With which subnet and settings does the pull work?",
-        key.capitalize(), "The task's own interface has a way to `ecr.api`, `ecr.dkr` and S3.",
+        upper(key), "The task's own interface has a way to `ecr.api`, `ecr.dkr` and S3.",
         ["The pull goes through the task's interface, to three services: `ecr.api`, `ecr.dkr` and S3.", "A way is a public address with an internet gateway, a NAT gateway, or VPC endpoints for all three."],
-        [Slip(slip, text.capitalize(), why) for slip, (text, _, why) in chosen.items()],
+        [Slip(slip, upper(text), why) for slip, (text, _, why) in chosen.items()],
     )  # fmt: skip
