@@ -196,7 +196,7 @@ def may_stop(rng: Random) -> Draft:
 # The circuit breaker --------------------------------------------------------
 
 
-@generator("deployments.breaker-threshold", BREAKER)
+@generator("deployments.breaker-default", BREAKER)
 def breaker_threshold(rng: Random) -> Draft:
     """Half of the desired count, between 3 and 200."""
     desired = rng.choice((rng.randint(1, 25), rng.randint(26, 120), rng.randint(300, 700)))
@@ -268,7 +268,7 @@ def _linear(step: float, bake: int, last: int) -> dict:
     return native.configuration({"strategy": "LINEAR", "linearConfiguration": shift, "bakeTimeInMinutes": last})
 
 
-@generator("deployments.linear-duration", LINEAR)
+@generator("deployments.linear-minutes", LINEAR)
 def linear_duration(rng: Random) -> Draft:
     """No step bake after 100 percent."""
     step, bake, last = rng.choice((5, 10, 20, 25, 50)), rng.randint(2, 20), rng.randint(5, 45)
@@ -316,7 +316,7 @@ def linear_share(rng: Random) -> Draft:
     )  # fmt: skip
 
 
-@generator("deployments.canary-duration", CANARY, "easy")
+@generator("deployments.canary-minutes", CANARY, "easy")
 def canary_duration(rng: Random) -> Draft:
     """Two bakes: after the canary, and after everything has moved."""
     percent, bake, last = rng.choice((1, 5, 10, 15, 20, 25)), rng.randint(3, 40), rng.randint(5, 60)

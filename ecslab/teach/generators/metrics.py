@@ -71,7 +71,7 @@ def service_memory(rng: Random) -> Draft:
     )  # fmt: skip
 
 
-@generator("monitoring.cluster-reservation", METRICS)
+@generator("monitoring.cpu-reservation", METRICS)
 def cluster_reservation(rng: Random) -> Draft:
     """Reserved over registered, whatever is used."""
     hosts, units = rng.randint(2, 6), rng.choice((2048, 4096, 8192))

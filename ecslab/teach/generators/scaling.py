@@ -226,7 +226,7 @@ def percent(rng: Random) -> Draft:
     )
 
 
-@generator("auto-scaling.minimum-magnitude", STEPS)
+@generator("auto-scaling.least-change", STEPS)
 def minimum_magnitude(rng: Random) -> Draft:
     """MinAdjustmentMagnitude is a floor for the change, in tasks."""
     current, change, least = rng.randint(3, 30), rng.choice((5, 10, 15, 20, 25, 30)), rng.randint(2, 6)
