@@ -16,21 +16,37 @@ from .kit import About, Draft, Slip, count, generator, listed, numeric, service,
 LAB, DOCS = "05-clusters-and-capacity", "https://docs.aws.amazon.com/AmazonECS/latest/"
 CARD = "Clusters > Cluster Configuration"
 PROVIDERS = About(
-    "Amazon ECS API Reference: CapacityProviderStrategyItem", DOCS + "APIReference/API_CapacityProviderStrategyItem.html", "§4.2",
-    CARD, ("SAA-C03 4.2", "SAA-C03 2.1"), LAB,
-)  # fmt: skip
+    "Amazon ECS API Reference: CapacityProviderStrategyItem",
+    DOCS + "APIReference/API_CapacityProviderStrategyItem.html",
+    "§4.2",
+    CARD,
+    ("SAA-C03 4.2", "SAA-C03 2.1"),
+    LAB,
+)
 SCALING = About(
-    "Amazon ECS Developer Guide: Amazon ECS cluster auto scaling", DOCS + "developerguide/cluster-auto-scaling.html", "§4.3",
-    CARD, ("SAA-C03 2.1", "SOA-C03 2.1"), LAB,
-)  # fmt: skip
+    "Amazon ECS Developer Guide: Amazon ECS cluster auto scaling",
+    DOCS + "developerguide/cluster-auto-scaling.html",
+    "§4.3",
+    CARD,
+    ("SAA-C03 2.1", "SOA-C03 2.1"),
+    LAB,
+)
 PLACEMENT = About(
     "Amazon ECS Developer Guide: Use strategies to define Amazon ECS task placement",
-    DOCS + "developerguide/task-placement-strategies.html", "§4.6", CARD, ("SAA-C03 3.2", "SAA-C03 4.2"), LAB,
-)  # fmt: skip
+    DOCS + "developerguide/task-placement-strategies.html",
+    "§4.6",
+    CARD,
+    ("SAA-C03 3.2", "SAA-C03 4.2"),
+    LAB,
+)
 FIT = About(
-    "Amazon ECS Developer Guide: How Amazon ECS places tasks on container instances", DOCS + "developerguide/task-placement.html",
-    "§4.6", CARD, ("SAA-C03 3.2", "SOA-C03 1.1"), LAB,
-)  # fmt: skip
+    "Amazon ECS Developer Guide: How Amazon ECS places tasks on container instances",
+    DOCS + "developerguide/task-placement.html",
+    "§4.6",
+    CARD,
+    ("SAA-C03 3.2", "SOA-C03 1.1"),
+    LAB,
+)
 
 
 # Capacity providers ---------------------------------------------------------
@@ -44,15 +60,19 @@ def base_and_weight(rng: Random) -> Draft:
     strategy = (ProviderShare("FARGATE", base, weights[0]), ProviderShare("FARGATE_SPOT", 0, weights[1]))
     right, rest = split(strategy, total)["FARGATE_SPOT"], total - base
     return numeric(
-        f"`{service(rng)}` has the capacity provider strategy FARGATE (`base` {base}, `weight` {weights[0]}) and FARGATE_SPOT "
-        f"(`weight` {weights[1]}). It starts {total} tasks. How many of them go to FARGATE_SPOT?",
+        f"`{service(rng)}` has the capacity provider strategy FARGATE (`base` {base}, `weight` {weights[0]}) and "
+        f"FARGATE_SPOT (`weight` {weights[1]}). It starts {total} tasks. How many of them go to FARGATE_SPOT?",
         right,
         [
             f"The first {base} go to FARGATE: {total} - {base} = {rest} are left.",
             f"Of these, {weights[1]} of each {sum(weights)} go to FARGATE_SPOT: {rest} × {weights[1]} / {sum(weights)} = {right}.",
         ],
         [
-            Slip("counts the base after the weights", round(total * weights[1] / sum(weights)), f"{total} × {weights[1]} / {sum(weights)}, about."),
+            Slip(
+                "counts the base after the weights",
+                round(total * weights[1] / sum(weights)),
+                f"{total} × {weights[1]} / {sum(weights)}, about.",
+            ),
             Slip("sends everything but the base to the other provider", rest, f"{total} - {base}; FARGATE has a weight, too."),
             Slip("mixes up the two weights", rest * weights[0] // sum(weights), f"{rest} × {weights[0]} / {sum(weights)}."),
             Slip("takes the base out of the other provider's share", right - base, f"{right} - {base}."),
@@ -80,7 +100,11 @@ def by_weight(rng: Random) -> Draft:
             Slip("splits evenly among the providers", round(total / 3), f"{total} / 3, about; weights decide."),
             Slip("takes the weight for a number of tasks", weights[0], f"{weights[0]} is a share."),
             Slip("takes the weight for a percentage", round(total * weights[0] / 100, 2), f"{weights[0]} percent of {total}."),
-            Slip("divides by the other weights only", round(total * weights[0] / (sum(weights) - weights[0]), 2), f"{total} × {weights[0]} / {sum(weights) - weights[0]}."),
+            Slip(
+                "divides by the other weights only",
+                round(total * weights[0] / (sum(weights) - weights[0]), 2),
+                f"{total} × {weights[0]} / {sum(weights) - weights[0]}.",
+            ),
         ],
         "tasks",
     )
@@ -94,10 +118,14 @@ def reservation(rng: Random) -> Draft:
     if (more and idle) or not (more or idle) or needed < 1:
         return None
     right = round(capacity_provider_reservation(needed, running), 1)
-    state = f"all are in use, and the tasks in PROVISIONING need {more} more" if more else f"{idle} of them run{'s' if idle == 1 else ''} no task, and nothing waits"
+    state = (
+        f"all are in use, and the tasks in PROVISIONING need {more} more"
+        if more
+        else f"{idle} of them run{'s' if idle == 1 else ''} no task, and nothing waits"
+    )
     return numeric(
-        f"The Auto Scaling group behind the capacity provider of `{service(rng)}` has {running} instances; {state}. "
-        "What is `CapacityProviderReservation`, in percent? Round to one decimal.",
+        f"The Auto Scaling group behind the capacity provider of `{service(rng)}` has {running} instances; {state}. What "
+        "is `CapacityProviderReservation`, in percent? Round to one decimal.",
         right,
         [
             f"Needed: {running} {f'+ {more}' if more else f'- {idle}'} = {needed} instances. Running: {running}.",
@@ -106,10 +134,15 @@ def reservation(rng: Random) -> Draft:
         [
             Slip("divides running by needed", round(100 * running / needed, 1), f"{running} / {needed} × 100."),
             Slip("takes only the difference", round(100 * (more or idle) / running, 1), f"{more or idle} / {running} × 100."),
-            Slip("caps the metric at 100", 100, "the metric goes above 100 when instances are missing, and below when they are idle."),
+            Slip(
+                "caps the metric at 100",
+                100,
+                "the metric goes above 100 when instances are missing, and below when they are idle.",
+            ),
         ],
-        "%", 0.05,
-    )  # fmt: skip
+        "%",
+        0.05,
+    )
 
 
 @generator("clusters.group-size", SCALING, "medium", "analyze")
@@ -121,16 +154,25 @@ def group_size(rng: Random) -> Draft:
         return None
     right = scaled_group(running, needed, target)
     return numeric(
-        f"A capacity provider has managed scaling with `targetCapacity` {target} and its other values as they are by default. "
-        f"{running} instances run, and all tasks of `{service(rng)}`, the waiting ones too, need {needed}. With how many "
-        "instances is `CapacityProviderReservation` at its target?",
+        f"A capacity provider has managed scaling with `targetCapacity` {target} and its other values as they are by "
+        f"default. {running} instances run, and all tasks of `{service(rng)}`, the waiting ones too, need {needed}. With "
+        "how many instances is `CapacityProviderReservation` at its target?",
         right,
-        [f"Needed / running × 100 is to be {target}.", f"{needed} × 100 / {target} = {right} instances; {right - needed} of them are spare."],
+        [
+            f"Needed / running × 100 is to be {target}.",
+            f"{needed} × 100 / {target} = {right} instances; {right - needed} of them are spare.",
+        ],
         [
             Slip("scales to what is needed", needed, f"{needed} / {needed} is 100 percent, not {target}."),
-            Slip("takes the target's share of what is needed", round(needed * target / 100), f"{needed} × {target} / 100; that is too few."),
+            Slip(
+                "takes the target's share of what is needed",
+                round(needed * target / 100),
+                f"{needed} × {target} / 100; that is too few.",
+            ),
             Slip("adds what is spare to the running ones", running + right - needed, f"{running} + {right - needed}."),
-            Slip("adds the missing percent", ceil(needed * (200 - target) / 100), f"{needed} plus {100 - target} percent of it."),
+            Slip(
+                "adds the missing percent", ceil(needed * (200 - target) / 100), f"{needed} plus {100 - target} percent of it."
+            ),
         ],
         "instances",
     )
@@ -140,7 +182,10 @@ def group_size(rng: Random) -> Draft:
 
 
 def _instances(free: dict[str, int], field: str) -> list[InstanceView]:
-    return [InstanceView(name, **{"remaining_cpu": 9999, "remaining_memory": 9999} | {f"remaining_{field}": amount}) for name, amount in free.items()]
+    return [
+        InstanceView(name, **{"remaining_cpu": 9999, "remaining_memory": 9999} | {f"remaining_{field}": amount})
+        for name, amount in free.items()
+    ]
 
 
 @generator("clusters.binpack", PLACEMENT)
@@ -160,15 +205,20 @@ def binpack(rng: Random) -> Draft:
     return single(
         rng,
         f"The strategy of `{service(rng)}` is binpack by `{field}`. A task needs {need} {unit}. Free on the instances: "
-        f"{listed([f'{amount} on {name}' for name, amount in free.items()])}. Of all else each has enough. Where is the task placed?",
-        key, f"{free[key]} is the least that is not below {need}.",
-        [f"Fits: {listed([f'{name} ({amount})' for name, amount in free.items() if amount >= need])}.", f"Binpack takes the one with least left: {key}."],
+        f"{listed([f'{amount} on {name}' for name, amount in free.items()])}. Of all else each has enough. Where is the "
+        "task placed?",
+        key,
+        f"{free[key]} is the least that is not below {need}.",
+        [
+            f"Fits: {listed([f'{name} ({amount})' for name, amount in free.items() if amount >= need])}.",
+            f"Binpack takes the one with least left: {key}.",
+        ],
         [
             Slip("takes the instance with most room", most, f"{free[most]} is the most; that is what binpack avoids."),
             Slip("forgets that the task must fit", least, f"{free[least]} is below {need}."),
             Slip("balances the load", middle, f"{free[middle]} fits, but {free[key]} is less."),
         ],
-    )  # fmt: skip
+    )
 
 
 @generator("clusters.spread", PLACEMENT)
@@ -181,7 +231,9 @@ def spread(rng: Random) -> Draft:
         return None
     instances = [
         InstanceView(name, zone=zone, remaining_cpu=9999, remaining_memory=left, tasks_by_group={"service:s": many})
-        for name, zone, left, many in zip(("i-a", "i-b", "i-c", "i-d"), ("us-east-1a", "us-east-1a", "us-east-1b", "us-east-1b"), memory, tasks)
+        for name, zone, left, many in zip(
+            ("i-a", "i-b", "i-c", "i-d"), ("us-east-1a", "us-east-1a", "us-east-1b", "us-east-1b"), memory, tasks
+        )
     ]
     strategy = [Strategy("spread", "attribute:ecs.availability-zone"), Strategy("binpack", "memory")]
     key = place(TaskRequest(memory=need, group="service:s"), instances, strategy).chosen[0]
@@ -189,22 +241,34 @@ def spread(rng: Random) -> Draft:
     zone = by_name[key].zone
     other = next(i for i in instances if i.zone == zone and i.id != key)
     away = sorted((i for i in instances if i.zone != zone), key=lambda i: i.remaining_memory)
-    told = listed([f"{i.id} ({i.zone}, {count(i.tasks_by_group['service:s'], 'task')} of it, {i.remaining_memory} MiB free)" for i in instances])
+    told = listed(
+        [
+            f"{i.id} ({i.zone}, {count(i.tasks_by_group['service:s'], 'task')} of it, {i.remaining_memory} MiB free)"
+            for i in instances
+        ]
+    )
     return single(
         rng,
-        f"The strategies of `{service(rng)}` are spread by `attribute:ecs.availability-zone`, then binpack by `memory`. Its next "
-        f"task needs {need} MiB. The instances: {told}. Where is the task placed?",
-        key, f"{zone} has fewer tasks of the service, and {key} is its fuller instance.",
+        f"The strategies of `{service(rng)}` are spread by `attribute:ecs.availability-zone`, then binpack by `memory`. "
+        f"Its next task needs {need} MiB. The instances: {told}. Where is the task placed?",
+        key,
+        f"{zone} has fewer tasks of the service, and {key} is its fuller instance.",
         [
             f"First spread: {listed([f'{z} has {n}' for z, n in zones.items()])}, so {zone}.",
             f"Then binpack among its instances: {by_name[key].remaining_memory} MiB on {key} against {other.remaining_memory} on {other.id}.",
         ],
         [
-            Slip("spreads within the zone, too", other.id, f"it has {other.remaining_memory} MiB free; binpack takes the one with less."),
+            Slip(
+                "spreads within the zone, too",
+                other.id,
+                f"it has {other.remaining_memory} MiB free; binpack takes the one with less.",
+            ),
             Slip("lets the second strategy decide first", away[0].id, f"it is in {away[0].zone}, which has more tasks."),
-            Slip("takes the instance without looking at the zone", away[1].id, f"it is in {away[1].zone}, which has more tasks."),
+            Slip(
+                "takes the instance without looking at the zone", away[1].id, f"it is in {away[1].zone}, which has more tasks."
+            ),
         ],
-    )  # fmt: skip
+    )
 
 
 @generator("clusters.tasks-that-fit", FIT)
@@ -215,9 +279,11 @@ def tasks_that_fit(rng: Random) -> Draft:
     empty = InstanceView("i", remaining_cpu=cpu, remaining_memory=memory)
     right = len(place(TaskRequest(cpu=need_cpu, memory=need_memory), [empty], [Strategy("random")], count=200).chosen)
     by_cpu, by_memory = cpu // need_cpu, memory // need_memory
+    if by_cpu == by_memory or (by_cpu < by_memory and rng.random() < 0.7):
+        return None
     return numeric(
-        f"An instance has {cpu} CPU units and {memory} MiB left. How many tasks of `{service(rng)}`, each {need_cpu} CPU units and "
-        f"{need_memory} MiB in `bridge` mode with dynamic host ports, fit on it?",
+        f"An instance has {cpu} CPU units and {memory} MiB left. How many tasks of `{service(rng)}`, each {need_cpu} CPU "
+        f"units and {need_memory} MiB in `bridge` mode with dynamic host ports, fit on it?",
         right,
         [
             f"By CPU: {cpu} / {need_cpu} = {cpu / need_cpu:.2f}, so {by_cpu}. By memory: {memory} / {need_memory} = {memory / need_memory:.2f}, so {by_memory}.",
@@ -259,12 +325,14 @@ def failure_reason(rng: Random) -> Draft:
     }
     return single(
         rng,
-        f"`RunTask` for a task of `{service(rng)}` in `bridge` mode: {cpu} CPU units, {memory} MiB, fixed host port {port}. The "
-        f"only instance has {left_cpu} CPU units and {left_memory} MiB left, and host port {taken} in use. Which `reason` is in `failures`?",
-        key, upper(facts[key]),
+        f"`RunTask` for a task of `{service(rng)}` in `bridge` mode: {cpu} CPU units, {memory} MiB, fixed host port "
+        f"{port}. The only instance has {left_cpu} CPU units and {left_memory} MiB left, and host port {taken} in use. "
+        "Which `reason` is in `failures`?",
+        key,
+        upper(facts[key]),
         [f"{upper(facts[name])}{' That does not fit.' if name == key else ''}" for name in list(REASONS)[:3]],
         [Slip(slip, name, facts[name]) for name, slip in REASONS.items() if name != key],
-    )  # fmt: skip
+    )
 
 
 @generator("clusters.distinct-instances", FIT, "easy")
@@ -277,14 +345,25 @@ def distinct_instances(rng: Random) -> Draft:
     request = TaskRequest(cpu=256, memory=512, group="service:s")
     right = len(place(request, instances, constraints=[Constraint("distinctInstance")], count=desired).chosen)
     return numeric(
-        f"`{service(rng)}` has `desiredCount` {desired} and the placement constraint `distinctInstance`. The cluster has {hosts} "
-        f"empty instances, each with room for {room} of its tasks. How many of its tasks run?",
+        f"`{service(rng)}` has `desiredCount` {desired} and the placement constraint `distinctInstance`. The cluster has "
+        f"{hosts} empty instances, each with room for {room} of its tasks. How many of its tasks run?",
         right,
-        [f"Each task needs an instance that has none of the service: {hosts} instances, {right} tasks.", f"The other {desired - right} cannot be placed; the service says so in its events."],
         [
-            Slip("takes a constraint for a preference", min(desired, hosts * room), f"{hosts} × {room} tasks would have room; constraints bind."),
+            f"Each task needs an instance that has none of the service: {hosts} instances, {right} tasks.",
+            f"The other {desired - right} cannot be placed; the service says so in its events.",
+        ],
+        [
+            Slip(
+                "takes a constraint for a preference",
+                min(desired, hosts * room),
+                f"{hosts} × {room} tasks would have room; constraints bind.",
+            ),
             Slip("places all or nothing", 0, f"what can be placed is placed: {right}."),
-            Slip("expects new instances for the rest", desired, f"{desired} would need {desired - hosts} more instances; a constraint adds none."),
+            Slip(
+                "expects new instances for the rest",
+                desired,
+                f"{desired} would need {desired - hosts} more instances; a constraint adds none.",
+            ),
         ],
         "tasks",
     )

@@ -10,29 +10,53 @@ from random import Random
 
 from ecslab.rules import native_deployment as native
 from ecslab.rules.rollout import (
-    BLOCKED, DeploymentView, Say, ServiceView, Start, Stop, TaskView, band, failure_threshold, plan,
-)  # fmt: skip
+    BLOCKED,
+    DeploymentView,
+    Say,
+    ServiceView,
+    Start,
+    Stop,
+    TaskView,
+    band,
+    failure_threshold,
+    plan,
+)
 
 from .kit import About, Draft, Slip, count, generator, numeric, service, single, upper
 
 LAB, DOCS = "08-deployments", "https://docs.aws.amazon.com/AmazonECS/latest/"
 ROLLING = About(
-    "Amazon ECS API Reference: DeploymentConfiguration", DOCS + "APIReference/API_DeploymentConfiguration.html", "§3.4",
-    "Deployment Strategies > Rolling Update", ("DOP-C02 1.4", "DVA-C02 3.4"), LAB,
-)  # fmt: skip
+    "Amazon ECS API Reference: DeploymentConfiguration",
+    DOCS + "APIReference/API_DeploymentConfiguration.html",
+    "§3.4",
+    "Deployment Strategies > Rolling Update",
+    ("DOP-C02 1.4", "DVA-C02 3.4"),
+    LAB,
+)
 BREAKER = About(
     "Amazon ECS Developer Guide: How the Amazon ECS deployment circuit breaker detects failures",
-    DOCS + "developerguide/deployment-circuit-breaker.html", "§3.7",
-    "Deployment Strategies > Rolling Update", ("DOP-C02 1.4", "SAA-C03 2.1"), LAB,
-)  # fmt: skip
+    DOCS + "developerguide/deployment-circuit-breaker.html",
+    "§3.7",
+    "Deployment Strategies > Rolling Update",
+    ("DOP-C02 1.4", "SAA-C03 2.1"),
+    LAB,
+)
 LINEAR = About(
-    "Amazon ECS Developer Guide: Amazon ECS linear deployments", DOCS + "developerguide/deployment-type-linear.html", "§3.11",
-    "Deployment Strategies > Blue/Green Deployment", ("DOP-C02 1.4", "DVA-C02 3.4"), LAB,
-)  # fmt: skip
+    "Amazon ECS Developer Guide: Amazon ECS linear deployments",
+    DOCS + "developerguide/deployment-type-linear.html",
+    "§3.11",
+    "Deployment Strategies > Blue/Green Deployment",
+    ("DOP-C02 1.4", "DVA-C02 3.4"),
+    LAB,
+)
 CANARY = About(
-    "Amazon ECS Developer Guide: Amazon ECS canary deployments", DOCS + "developerguide/deployment-type-canary.html", "§3.11",
-    LINEAR.card, LINEAR.objectives, LAB,
-)  # fmt: skip
+    "Amazon ECS Developer Guide: Amazon ECS canary deployments",
+    DOCS + "developerguide/deployment-type-canary.html",
+    "§3.11",
+    LINEAR.card,
+    LINEAR.objectives,
+    LAB,
+)
 
 MINIMUMS = (25, 33, 40, 50, 60, 66, 75, 80, 90)
 MAXIMUMS = (110, 120, 125, 133, 150, 166, 175, 180)
@@ -53,7 +77,11 @@ def lower_limit(rng: Random) -> Draft:
         [f"{desired} × {minimum} / 100 = {exact:g}", f"The lower limit rounds up: {limits.lower}."],
         [
             Slip("rounds the lower limit down", floor(exact), f"{exact:g} becomes {floor(exact)}."),
-            Slip("takes how many may stop for how many must stay", limits.droppable, f"{desired} - {limits.lower} = {limits.droppable}."),
+            Slip(
+                "takes how many may stop for how many must stay",
+                limits.droppable,
+                f"{desired} - {limits.lower} = {limits.droppable}.",
+            ),
             Slip("keeps every task", desired, f"{desired} must stay only with `minimumHealthyPercent` 100."),
         ],
         "tasks",
@@ -66,13 +94,17 @@ def upper_limit(rng: Random) -> Draft:
     desired, maximum = rng.randint(2, 40), rng.choice(MAXIMUMS)
     limits, exact = band(desired, 100, maximum), desired * maximum / 100
     return numeric(
-        f"The service `{service(rng)}` has `desiredCount` {desired}, `minimumHealthyPercent` 100 and "
-        f"`maximumPercent` {maximum}. How many of its tasks, old and new, may a rolling update run at once at most?",
+        f"The service `{service(rng)}` has `desiredCount` {desired}, `minimumHealthyPercent` 100 and `maximumPercent` "
+        f"{maximum}. How many of its tasks, old and new, may a rolling update run at once at most?",
         limits.upper,
         [f"{desired} × {maximum} / 100 = {exact:g}", f"The upper limit rounds down: {limits.upper}."],
         [
             Slip("rounds the upper limit up", ceil(exact), f"{exact:g} becomes {ceil(exact)}."),
-            Slip("adds the percentage to the desired count", 2 * desired + limits.surge, f"{desired} + {limits.upper} = {desired + limits.upper}."),
+            Slip(
+                "adds the percentage to the desired count",
+                2 * desired + limits.surge,
+                f"{desired} + {limits.upper} = {desired + limits.upper}.",
+            ),
             Slip("doubles the desired count whatever the maximum", 2 * desired, f"{desired} × 2; that is the default of 200."),
             Slip("counts the new tasks only", limits.surge, f"{limits.upper} - {desired} = {limits.surge}."),
         ],
@@ -99,7 +131,8 @@ def blocked(rng: Random) -> Draft:
         rng,
         f"The service `{service(rng)}` has `desiredCount` {desired}. With which `minimumHealthyPercent` / "
         "`maximumPercent` can a rolling update neither start nor stop a task?",
-        _pair(key), upper(_limits(desired, key)),
+        _pair(key),
+        upper(_limits(desired, key)),
         [
             "A rolling update is blocked where upper limit, lower limit and desired count are all the same.",
             f"Lower: {desired} × {key[0]} / 100 = {desired * key[0] / 100:g}, rounded up to {bands[key].lower}.",
@@ -110,7 +143,7 @@ def blocked(rng: Random) -> Draft:
             Slip("looks at the minimum only", _pair(surge), _limits(desired, surge)),
             Slip("overlooks that both limits leave room", _pair(free), _limits(desired, free)),
         ],
-    )  # fmt: skip
+    )
 
 
 def _pair(pair: tuple[int, int]) -> str:
@@ -149,20 +182,37 @@ def first_step(rng: Random) -> Draft:
         rng,
         f"`{service(rng)}` runs {count(desired, 'task')}, all healthy. `minimumHealthyPercent` is {pair[0]}, "
         f"`maximumPercent` {pair[1]}. What is the first thing a rolling update does?",
-        key, upper(_limits(desired, pair)),
+        key,
+        upper(_limits(desired, pair)),
         [
             f"Lower limit: {desired} × {pair[0]} / 100, rounded up: {limits.lower}.",
             f"Upper limit: {desired} × {pair[1]} / 100, rounded down: {limits.upper}.",
             f"So it may start {limits.surge} and stop {limits.droppable} of {desired}.",
         ],
         [
-            Slip("starts new tasks where the maximum leaves no room", f"It starts {count(many, 'new task')}", f"only {limits.upper} may exist, and {desired} do."),
-            Slip("stops old tasks the minimum protects", f"It stops {count(many, 'old task')}", f"{limits.lower} healthy tasks must stay of {desired}."),
-            Slip("starts the whole new revision at once", f"It starts {count(desired, 'new task')}", f"that makes {2 * desired} tasks; the upper limit is {limits.upper}."),
+            Slip(
+                "starts new tasks where the maximum leaves no room",
+                f"It starts {count(many, 'new task')}",
+                f"only {limits.upper} may exist, and {desired} do.",
+            ),
+            Slip(
+                "stops old tasks the minimum protects",
+                f"It stops {count(many, 'old task')}",
+                f"{limits.lower} healthy tasks must stay of {desired}.",
+            ),
+            Slip(
+                "starts the whole new revision at once",
+                f"It starts {count(desired, 'new task')}",
+                f"that makes {2 * desired} tasks; the upper limit is {limits.upper}.",
+            ),
             Slip("takes the band for blocked", NOTHING, f"it may start {limits.surge} and stop {limits.droppable}."),
-            Slip("stops the whole old revision first", f"It stops {count(desired, 'old task')}", f"the lower limit is {limits.lower}, not 0."),
+            Slip(
+                "stops the whole old revision first",
+                f"It stops {count(desired, 'old task')}",
+                f"the lower limit is {limits.lower}, not 0.",
+            ),
         ],
-    )  # fmt: skip
+    )
 
 
 @generator("deployments.may-stop", ROLLING)
@@ -175,9 +225,9 @@ def may_stop(rng: Random) -> Draft:
     new = min(limits.surge, desired - 1)
     stops = sum(isinstance(action, Stop) for action in _rollout(desired, pair, old=desired, new=new))
     return numeric(
-        f"During a rolling update of `{service(rng)}` there are {count(desired, 'old task')} and {count(new, 'new task')}, "
-        f"all healthy. `desiredCount` is {desired}, `minimumHealthyPercent` {pair[0]}, `maximumPercent` {pair[1]}. "
-        "How many old tasks may be stopped at this moment?",
+        f"During a rolling update of `{service(rng)}` there are {count(desired, 'old task')} and "
+        f"{count(new, 'new task')}, all healthy. `desiredCount` is {desired}, `minimumHealthyPercent` {pair[0]}, "
+        f"`maximumPercent` {pair[1]}. How many old tasks may be stopped at this moment?",
         stops,
         [
             f"Lower limit: {desired} × {pair[0]} / 100, rounded up: {limits.lower}.",
@@ -185,9 +235,21 @@ def may_stop(rng: Random) -> Draft:
             f"So {stops} of the {desired} old tasks may go.",
         ],
         [
-            Slip("leaves the new tasks out of the healthy ones", limits.droppable, f"{desired} - {limits.lower} = {limits.droppable}."),
-            Slip("stops one old task for each new one", new, f"{new} new ones for {new} old ones; the limit counts, not the exchange."),
-            Slip("stops every old task as soon as a new one is healthy", desired, f"{new} healthy tasks would be left; {limits.lower} must stay."),
+            Slip(
+                "leaves the new tasks out of the healthy ones",
+                limits.droppable,
+                f"{desired} - {limits.lower} = {limits.droppable}.",
+            ),
+            Slip(
+                "stops one old task for each new one",
+                new,
+                f"{new} new ones for {new} old ones; the limit counts, not the exchange.",
+            ),
+            Slip(
+                "stops every old task as soon as a new one is healthy",
+                desired,
+                f"{new} healthy tasks would be left; {limits.lower} must stay.",
+            ),
         ],
         "tasks",
     )
@@ -202,16 +264,24 @@ def breaker_threshold(rng: Random) -> Draft:
     desired = rng.choice((rng.randint(1, 25), rng.randint(26, 120), rng.randint(300, 700)))
     half, right = desired / 2, failure_threshold(desired)
     return numeric(
-        f"The service `{service(rng)}` has `desiredCount` {desired} and the deployment circuit breaker with its defaults. "
-        "After how many failed tasks does the deployment fail?",
+        f"The service `{service(rng)}` has `desiredCount` {desired} and the deployment circuit breaker with its "
+        "defaults. After how many failed tasks does the deployment fail?",
         right,
         [
             f"Half of the desired count, rounded up: {desired} × 50 / 100 = {half:g}, so {ceil(half)}.",
             f"At least 3 and at most 200: {right}.",
         ],
         [
-            Slip("applies the old breaker minimum of 10", min(200, max(10, ceil(half))), f"max(10, {ceil(half)}); today the minimum is 3."),
-            Slip("forgets that the threshold is bounded", ceil(half), f"{ceil(half)} is {'below 3' if half < 3 else 'above 200'}."),
+            Slip(
+                "applies the old breaker minimum of 10",
+                min(200, max(10, ceil(half))),
+                f"max(10, {ceil(half)}); today the minimum is 3.",
+            ),
+            Slip(
+                "forgets that the threshold is bounded",
+                ceil(half),
+                f"{ceil(half)} is {'below 3' if half < 3 else 'above 200'}.",
+            ),
             Slip("rounds the half down", floor(half), f"{half:g} becomes {floor(half)}."),
             Slip("waits until as many tasks failed as are desired", desired, f"{desired}; the threshold is half of that."),
             Slip("trips at the first failure", 1, "one failed task never trips a bounded threshold."),
@@ -227,8 +297,8 @@ def breaker_unbounded(rng: Random) -> Draft:
     exact, right = desired * value / 100, failure_threshold(desired, "UNBOUNDED_PERCENT", value)
     bounded = failure_threshold(desired, "BOUNDED_PERCENT", value)
     return numeric(
-        f"The circuit breaker of `{service(rng)}` has the `thresholdConfiguration` `UNBOUNDED_PERCENT` with value {value}. "
-        f"`desiredCount` is {desired}. After how many failed tasks does the deployment fail?",
+        f"The circuit breaker of `{service(rng)}` has the `thresholdConfiguration` `UNBOUNDED_PERCENT` with value "
+        f"{value}. `desiredCount` is {desired}. After how many failed tasks does the deployment fail?",
         right,
         [f"{desired} × {value} / 100 = {exact:g}, rounded up: {right}.", "UNBOUNDED_PERCENT is not held between 3 and 200."],
         [
@@ -252,8 +322,16 @@ def breaker_count(rng: Random) -> Draft:
         failure_threshold(desired, "COUNT", value),
         [f"COUNT names the number itself: {value}.", "The desired count plays no part."],
         [
-            Slip("reads the count as a percentage", percent, f"{value} percent of {desired}, held between 3 and 200, is {percent}."),
-            Slip("takes the default of 50 percent", failure_threshold(desired), f"half of {desired}, held between 3 and 200, is {failure_threshold(desired)}."),
+            Slip(
+                "reads the count as a percentage",
+                percent,
+                f"{value} percent of {desired}, held between 3 and 200, is {percent}.",
+            ),
+            Slip(
+                "takes the default of 50 percent",
+                failure_threshold(desired),
+                f"half of {desired}, held between 3 and 200, is {failure_threshold(desired)}.",
+            ),
             Slip("waits until as many tasks failed as are desired", desired, f"{desired} plays no part with COUNT."),
         ],
         "failed tasks",
@@ -289,7 +367,7 @@ def linear_duration(rng: Random) -> Draft:
             Slip("bakes only once", bake + last, f"{bake} + {last} = {bake + last}; that is how a canary goes."),
         ],
         "minutes",
-    )  # fmt: skip
+    )
 
 
 @generator("deployments.linear-share", LINEAR)
@@ -300,8 +378,8 @@ def linear_share(rng: Random) -> Draft:
     minute = bake * rng.randint(1, len(shifts) - 3) + rng.randint(1, bake - 1)
     share = [percent for at, percent in shifts if at <= minute][-1]
     return numeric(
-        f"`{service(rng)}` is deployed with LINEAR: `stepPercent` {step}, `stepBakeTimeInMinutes` {bake}. How much of the "
-        f"production traffic has the new revision {minute} minutes after the first shift?",
+        f"`{service(rng)}` is deployed with LINEAR: `stepPercent` {step}, `stepBakeTimeInMinutes` {bake}. How much of "
+        f"the production traffic has the new revision {minute} minutes after the first shift?",
         share,
         [
             f"The first {step} percent move at minute 0, the next after each {bake} minutes.",
@@ -310,10 +388,14 @@ def linear_share(rng: Random) -> Draft:
         [
             Slip("lets the first step wait for a bake", share - step, f"{minute // bake} × {step} = {share - step:g}."),
             Slip("counts the bake under way as done", share + step, f"{minute // bake + 2} × {step} = {share + step:g}."),
-            Slip("takes the shift for a smooth ramp", round(step * minute / bake, 1), f"{step} × {minute} / {bake}; traffic moves in steps."),
+            Slip(
+                "takes the shift for a smooth ramp",
+                round(step * minute / bake, 1),
+                f"{step} × {minute} / {bake}; traffic moves in steps.",
+            ),
         ],
         "%",
-    )  # fmt: skip
+    )
 
 
 @generator("deployments.canary-minutes", CANARY, "easy")
@@ -335,7 +417,11 @@ def canary_duration(rng: Random) -> Draft:
         [
             Slip("forgets the final bake time", bake, f"{bake} minutes of the canary only."),
             Slip("forgets the canary's own bake", last, f"{last} minutes at the end only."),
-            Slip("repeats the canary step up to 100 percent", (steps - 1) * bake + last, f"{steps - 1} × {bake} + {last}; that is how LINEAR goes."),
+            Slip(
+                "repeats the canary step up to 100 percent",
+                (steps - 1) * bake + last,
+                f"{steps - 1} × {bake} + {last}; that is how LINEAR goes.",
+            ),
         ],
         "minutes",
-    )  # fmt: skip
+    )

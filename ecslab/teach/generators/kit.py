@@ -80,10 +80,17 @@ class Generator:
         draft = next(filter(None, (self.draft(rng) for _ in range(DRAWS))))
         about = self.about
         return Question(
-            id=f"{self.name}-{seed}", **draft,
-            reference=about.reference, difficulty=self.difficulty, bloom=self.bloom, card=about.card,
-            objectives=about.objectives, lab=about.lab, author_note=self.draft.__doc__, status="active",
-        )  # fmt: skip
+            id=f"{self.name}-{seed}",
+            **draft,
+            reference=about.reference,
+            difficulty=self.difficulty,
+            bloom=self.bloom,
+            card=about.card,
+            objectives=about.objectives,
+            lab=about.lab,
+            author_note=self.draft.__doc__,
+            status="active",
+        )
 
 
 GENERATORS: dict[str, Generator] = {}

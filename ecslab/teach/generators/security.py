@@ -7,54 +7,85 @@ from __future__ import annotations
 from random import Random
 from typing import NamedTuple
 
-from ecslab.rules.network import INTERNET, Party, Route, RouteTable, SecurityGroup, Subnet, VpcEndpoint, egress
+from ecslab.rules.network import Party, Route, RouteTable, SecurityGroup, Subnet, VpcEndpoint, egress
 
 from .kit import About, Draft, Slip, generator, service, single, upper
 
 LAB, DOCS = "10-security", "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/"
 GOALS = ("SAA-C03 1.1", "DVA-C02 2.1")
-TASK_ROLE = About("Amazon ECS Developer Guide: Amazon ECS task IAM role", DOCS + "task-iam-roles.html", "§7.1", "Task Definitions > Task Roles vs Execution Roles", GOALS, LAB)
+TASK_ROLE = About(
+    "Amazon ECS Developer Guide: Amazon ECS task IAM role",
+    DOCS + "task-iam-roles.html",
+    "§7.1",
+    "Task Definitions > Task Roles vs Execution Roles",
+    GOALS,
+    LAB,
+)
 SECRETS = About(
-    "Amazon ECS Developer Guide: Pass sensitive data to an Amazon ECS container", DOCS + "specifying-sensitive-data.html", "§7.2",
-    "Security > Task Security", ("SAA-C03 1.2", "DVA-C02 2.3"), LAB,
-)  # fmt: skip
+    "Amazon ECS Developer Guide: Pass sensitive data to an Amazon ECS container",
+    DOCS + "specifying-sensitive-data.html",
+    "§7.2",
+    "Security > Task Security",
+    ("SAA-C03 1.2", "DVA-C02 2.3"),
+    LAB,
+)
 PULLS = About(
-    "Amazon ECS Developer Guide: Amazon ECS interface VPC endpoints (AWS PrivateLink)", DOCS + "vpc-endpoints.html", "§5.2",
-    "Security > Task Security", ("SAA-C03 1.2", "SOA-C03 5.1"), LAB,
-)  # fmt: skip
+    "Amazon ECS Developer Guide: Amazon ECS interface VPC endpoints (AWS PrivateLink)",
+    DOCS + "vpc-endpoints.html",
+    "§5.2",
+    "Security > Task Security",
+    ("SAA-C03 1.2", "SOA-C03 5.1"),
+    LAB,
+)
 
 
 # Roles ----------------------------------------------------------------------
 
 ROLES = {
     "The task role": ("thinks of the application's own role", "it is what the code inside the containers uses"),
-    "The task execution role": ("thinks of the role that starts tasks", "it is used before the container starts, and for its logs"),
+    "The task execution role": (
+        "thinks of the role that starts tasks",
+        "it is used before the container starts, and for its logs",
+    ),
     "The container instance role": ("thinks of the instance's role", "it lets the agent register the instance and talk to ECS"),
-    "The service-linked role AWSServiceRoleForECS": ("thinks of the role of ECS itself", "ECS uses it for interfaces, load balancers and service discovery"),
-    "The infrastructure role": ("thinks of the infrastructure role", "ECS uses it for EBS volumes and for traffic shifts of its own blue/green deployments"),
+    "The service-linked role AWSServiceRoleForECS": (
+        "thinks of the role of ECS itself",
+        "ECS uses it for interfaces, load balancers and service discovery",
+    ),
+    "The infrastructure role": (
+        "thinks of the infrastructure role",
+        "ECS uses it for EBS volumes and for traffic shifts of its own blue/green deployments",
+    ),
     "The EventBridge role": ("thinks of the scheduler's role", "EventBridge uses it to run scheduled tasks"),
 }
 TASKS = {
     "The task role": (
-        "the application in a container reads objects of an S3 bucket", "the application writes items to a DynamoDB table",
-        "a container sends messages to an SQS queue", "ECS Exec opens its channel (`ssmmessages`) from inside the container",
+        "the application in a container reads objects of an S3 bucket",
+        "the application writes items to a DynamoDB table",
+        "a container sends messages to an SQS queue",
+        "ECS Exec opens its channel (`ssmmessages`) from inside the container",
     ),
     "The task execution role": (
-        "a private image is pulled from Amazon ECR on Fargate", "the `awslogs` driver on Fargate creates a log stream",
-        "a `secrets` entry is fetched from Secrets Manager", "an `environmentFiles` entry is read from S3",
+        "a private image is pulled from Amazon ECR on Fargate",
+        "the `awslogs` driver on Fargate creates a log stream",
+        "a `secrets` entry is fetched from Secrets Manager",
+        "an `environmentFiles` entry is read from S3",
         "a `secrets` entry is fetched from Parameter Store",
     ),
     "The container instance role": (
-        "the agent on EC2 registers its instance with the cluster", "the agent on EC2 polls ECS for work",
+        "the agent on EC2 registers its instance with the cluster",
+        "the agent on EC2 polls ECS for work",
     ),
     "The service-linked role AWSServiceRoleForECS": (
-        "ECS creates the network interface of a task in `awsvpc` mode", "ECS registers the tasks of a service as load balancer targets",
+        "ECS creates the network interface of a task in `awsvpc` mode",
+        "ECS registers the tasks of a service as load balancer targets",
     ),
     "The infrastructure role": (
-        "ECS attaches an EBS volume configured at launch", "ECS changes listener rules during a native blue/green deployment",
+        "ECS attaches an EBS volume configured at launch",
+        "ECS changes listener rules during a native blue/green deployment",
     ),
     "The EventBridge role": ("an EventBridge rule runs a task every night",),
-}  # fmt: skip
+}
 
 
 @generator("security.which-role", TASK_ROLE, "medium", "understand")
@@ -68,10 +99,11 @@ def which_role(rng: Random) -> Draft:
     return single(
         rng,
         f"In account {account}, `{service(rng)}` fails because a permission is missing: {what}. Which role needs it?",
-        key, f"{upper(ROLES[key][1])}.",
+        key,
+        f"{upper(ROLES[key][1])}.",
         [f"What needs the permission: {what}.", f"{key}: {ROLES[key][1]}."],
         slips[:3],
-    )  # fmt: skip
+    )
 
 
 # Secrets --------------------------------------------------------------------
@@ -104,18 +136,34 @@ def secret_reference(rng: Random) -> Draft:
     right = str(Secret(arn, key, stage))
     which = "its previous version" if stage else "its current version"
     slips = [
-        Slip("leaves out the colons of empty parts", f"{arn}:{key}" if not stage else f"{arn}:{key}:{stage}", "all colons are needed as soon as one part is used."),
-        Slip("puts the version before the JSON key", str(Secret(arn, stage or "AWSCURRENT", key)), "the JSON key comes first, then the stage, then the id."),
-        Slip("writes the key as a path", f"{arn}/{key}" + (f"/{stage}" if stage else ""), "a slash belongs to the secret's name; parts are set off by colons."),
+        Slip(
+            "leaves out the colons of empty parts",
+            f"{arn}:{key}" if not stage else f"{arn}:{key}:{stage}",
+            "all colons are needed as soon as one part is used.",
+        ),
+        Slip(
+            "puts the version before the JSON key",
+            str(Secret(arn, stage or "AWSCURRENT", key)),
+            "the JSON key comes first, then the stage, then the id.",
+        ),
+        Slip(
+            "writes the key as a path",
+            f"{arn}/{key}" + (f"/{stage}" if stage else ""),
+            "a slash belongs to the secret's name; parts are set off by colons.",
+        ),
     ]
     return single(
         rng,
-        f"The secret `{arn}` holds JSON. The container definition of `{name}` shall get only the value of its key `{key}`, from {which}. "
-        "Which `valueFrom` does that?",
-        f"`{right}`", "The parts are JSON key, version stage, version id, each after a colon, empty ones too.",
-        ["`valueFrom` is the ARN, then `:json-key:version-stage:version-id`.", f"Key {key}, {f'stage {stage}' if stage else 'no stage (AWSCURRENT)'}, no id: `{right}`."],
+        f"The secret `{arn}` holds JSON. The container definition of `{name}` shall get only the value of its key "
+        f"`{key}`, from {which}. Which `valueFrom` does that?",
+        f"`{right}`",
+        "The parts are JSON key, version stage, version id, each after a colon, empty ones too.",
+        [
+            "`valueFrom` is the ARN, then `:json-key:version-stage:version-id`.",
+            f"Key {key}, {f'stage {stage}' if stage else 'no stage (AWSCURRENT)'}, no id: `{right}`.",
+        ],
         [slip._replace(answer=f"`{slip.answer}`") for slip in slips],
-    )  # fmt: skip
+    )
 
 
 # A way to the registry ------------------------------------------------------
@@ -137,14 +185,36 @@ def _pulls(third: int, route: str, public: bool, *services: str) -> bool:
 WAYS = {
     "a route to an internet gateway, `assignPublicIp` ENABLED": ("igw-1", True),
     "a route to a NAT gateway, `assignPublicIp` DISABLED": ("nat-1", False),
-    "no route out, interface endpoints for `ecr.api` and `ecr.dkr`, a gateway endpoint for S3": ("", False, "ecr.api", "ecr.dkr", "s3"),
+    "no route out, interface endpoints for `ecr.api` and `ecr.dkr`, a gateway endpoint for S3": (
+        "",
+        False,
+        "ecr.api",
+        "ecr.dkr",
+        "s3",
+    ),
 }
 DEAD_ENDS = {
-    "thinks an internet gateway serves private addresses": ("a route to an internet gateway, `assignPublicIp` DISABLED", ("igw-1", False), "an internet gateway carries only packets of public addresses."),
-    "thinks a public address is a way out": ("no route out, `assignPublicIp` ENABLED", ("", True), "without a route the address leads nowhere."),
-    "forgets that image layers come from S3": ("no route out, interface endpoints for `ecr.api` and `ecr.dkr` only", ("", False, "ecr.api", "ecr.dkr"), "the layers come from S3, which has no way here."),
-    "thinks one endpoint is enough for Amazon ECR": ("no route out, an interface endpoint for `ecr.dkr`, a gateway endpoint for S3", ("", False, "ecr.dkr", "s3"), "the login goes to `ecr.api`."),
-}  # fmt: skip
+    "thinks an internet gateway serves private addresses": (
+        "a route to an internet gateway, `assignPublicIp` DISABLED",
+        ("igw-1", False),
+        "an internet gateway carries only packets of public addresses.",
+    ),
+    "thinks a public address is a way out": (
+        "no route out, `assignPublicIp` ENABLED",
+        ("", True),
+        "without a route the address leads nowhere.",
+    ),
+    "forgets that image layers come from S3": (
+        "no route out, interface endpoints for `ecr.api` and `ecr.dkr` only",
+        ("", False, "ecr.api", "ecr.dkr"),
+        "the layers come from S3, which has no way here.",
+    ),
+    "thinks one endpoint is enough for Amazon ECR": (
+        "no route out, an interface endpoint for `ecr.dkr`, a gateway endpoint for S3",
+        ("", False, "ecr.dkr", "s3"),
+        "the login goes to `ecr.api`.",
+    ),
+}
 
 
 @generator("security.way-to-the-registry", PULLS, "hard", "analyze")
@@ -155,9 +225,13 @@ def way_to_the_registry(rng: Random) -> Draft:
     assert _pulls(third, *WAYS[key]) and not any(_pulls(third, *way) for _, way, _ in chosen.values())
     return single(
         rng,
-        f"A Fargate task of `{service(rng)}` in 10.{third}.1.0/24 pulls its image from Amazon ECR. Its security group lets everything out. "
-        "With which subnet and settings does the pull work?",
-        upper(key), "The task's own interface has a way to `ecr.api`, `ecr.dkr` and S3.",
-        ["The pull goes through the task's interface, to three services: `ecr.api`, `ecr.dkr` and S3.", "A way is a public address with an internet gateway, a NAT gateway, or VPC endpoints for all three."],
+        f"A Fargate task of `{service(rng)}` in 10.{third}.1.0/24 pulls its image from Amazon ECR. Its security group "
+        "lets everything out. With which subnet and settings does the pull work?",
+        upper(key),
+        "The task's own interface has a way to `ecr.api`, `ecr.dkr` and S3.",
+        [
+            "The pull goes through the task's interface, to three services: `ecr.api`, `ecr.dkr` and S3.",
+            "A way is a public address with an internet gateway, a NAT gateway, or VPC endpoints for all three.",
+        ],
         [Slip(slip, upper(text), why) for slip, (text, _, why) in chosen.items()],
-    )  # fmt: skip
+    )

@@ -5,7 +5,6 @@ Where a zone rebalancing puts the remainder is not documented, and never asked.
 """
 from __future__ import annotations
 
-from math import ceil
 from random import Random
 
 from ecslab.rules.health import UNCHECKED_HEALTHY_AFTER
@@ -13,31 +12,50 @@ from ecslab.rules.placement import rebalancing_moves, zone_targets
 from ecslab.rules.rollout import DeploymentView, ServiceView, Stop, TaskView, plan
 from ecslab.rules.target_health import HealthCheck, TargetHealth
 
-from .kit import About, Draft, Slip, count, generator, listed, numeric, service, single
+from .kit import About, Draft, Slip, generator, listed, numeric, service, single
 
 LAB, DOCS = "03-services", "https://docs.aws.amazon.com/AmazonECS/latest/"
 CARD = "Services > Service Configuration"
 ZONES = About(
     "Amazon ECS Developer Guide: Balancing an Amazon ECS service across Availability Zones",
-    DOCS + "developerguide/service-rebalancing.html", "§3.10", CARD, ("SAA-C03 2.1", "SOA-C03 2.2"), LAB,
-)  # fmt: skip
+    DOCS + "developerguide/service-rebalancing.html",
+    "§3.10",
+    CARD,
+    ("SAA-C03 2.1", "SOA-C03 2.2"),
+    LAB,
+)
 SCALE_IN = About(
     "Amazon ECS Developer Guide: Use strategies to define Amazon ECS task placement",
-    DOCS + "developerguide/task-placement-strategies.html", "§4.6", CARD, ("SAA-C03 2.1", "SOA-C03 2.2"), LAB,
-)  # fmt: skip
+    DOCS + "developerguide/task-placement-strategies.html",
+    "§4.6",
+    CARD,
+    ("SAA-C03 2.1", "SOA-C03 2.2"),
+    LAB,
+)
 HEALTHY = About(
-    "Amazon ECS API Reference: DeploymentConfiguration", DOCS + "APIReference/API_DeploymentConfiguration.html", "§3.4",
-    CARD, ("DVA-C02 3.4", "SAA-C03 2.1"), LAB,
-)  # fmt: skip
+    "Amazon ECS API Reference: DeploymentConfiguration",
+    DOCS + "APIReference/API_DeploymentConfiguration.html",
+    "§3.4",
+    CARD,
+    ("DVA-C02 3.4", "SAA-C03 2.1"),
+    LAB,
+)
 WAITER = About(
-    "Amazon ECS API Reference: DescribeServices", DOCS + "APIReference/API_DescribeServices.html", "§3.15",
-    CARD, ("DVA-C02 3.4", "DOP-C02 1.4"), LAB,
-)  # fmt: skip
+    "Amazon ECS API Reference: DescribeServices",
+    DOCS + "APIReference/API_DescribeServices.html",
+    "§3.15",
+    CARD,
+    ("DVA-C02 3.4", "DOP-C02 1.4"),
+    LAB,
+)
 TARGETS = About(
     "Elastic Load Balancing: Health checks for Application Load Balancer target groups",
-    "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html", "§5.4",
-    CARD, ("SAA-C03 2.1", "SOA-C03 2.2"), "07-load-balancing",
-)  # fmt: skip
+    "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html",
+    "§5.4",
+    CARD,
+    ("SAA-C03 2.1", "SOA-C03 2.2"),
+    "07-load-balancing",
+)
 
 ZONE_NAMES = ("us-east-1a", "us-east-1b", "us-east-1c")
 WAITERS = {"services_stable": (15, 40), "services_inactive": (15, 40), "tasks_running": (6, 100), "tasks_stopped": (6, 100)}
@@ -65,10 +83,21 @@ def zone_share(rng: Random) -> Draft:
         f"`{service(rng)}` has `desiredCount` {desired}, subnets in {zones} Availability Zones, and Availability Zone "
         "rebalancing on. How many tasks has the zone with the fewest, once it is balanced?",
         least,
-        [f"{desired} / {zones} = {least}, remainder {desired % zones}.", f"The remainder is spread one each, so the fewest is {least}."],
         [
-            Slip("rounds every zone's share up", least + 1, f"{zones} × {least + 1} = {zones * (least + 1)}, more than {desired}."),
-            Slip("gives a whole remainder to one zone", desired - (zones - 1) * (least + 1), f"{desired} - {zones - 1} × {least + 1}."),
+            f"{desired} / {zones} = {least}, remainder {desired % zones}.",
+            f"The remainder is spread one each, so the fewest is {least}.",
+        ],
+        [
+            Slip(
+                "rounds every zone's share up",
+                least + 1,
+                f"{zones} × {least + 1} = {zones * (least + 1)}, more than {desired}.",
+            ),
+            Slip(
+                "gives a whole remainder to one zone",
+                desired - (zones - 1) * (least + 1),
+                f"{desired} - {zones - 1} × {least + 1}.",
+            ),
             Slip("asks for one task per zone only", 1, "every zone gets at least one, but the share is even."),
         ],
         "tasks",
@@ -84,8 +113,8 @@ def zone_moves(rng: Random) -> Draft:
         return None
     moves, share = rebalancing_moves(desired, zones), desired // 3
     return numeric(
-        f"`{service(rng)}` runs {_written(zones)}. Its `desiredCount` is {desired}, and Availability Zone rebalancing is on. "
-        "How many tasks does a full rebalancing start?",
+        f"`{service(rng)}` runs {_written(zones)}. Its `desiredCount` is {desired}, and Availability Zone rebalancing is "
+        "on. How many tasks does a full rebalancing start?",
         len(moves),
         [
             f"Each zone's share is {desired} / 3 = {share}.",
@@ -118,14 +147,27 @@ def scale_in_zone(rng: Random) -> Draft:
         rng,
         f"`{service(rng)}` spreads its tasks over Availability Zones and runs {_written(zones)}, all of one revision and "
         f"healthy. `UpdateService` sets `desiredCount` from {desired + 1} to {desired}. Where is a task stopped?",
-        f"In {stopped}", f"It has most tasks, {most}; stopping one there brings the zones nearer to each other.",
-        [f"The zones hold {_written(zones)}.", "A spread service keeps its zones even when it scales in, too.", f"So the task goes where most are: {stopped}."],
+        f"In {stopped}",
+        f"It has most tasks, {most}; stopping one there brings the zones nearer to each other.",
         [
-            Slip("empties the smallest zone first", f"In {small}", f"that would leave {least - 1} there against {most} in {stopped}."),
-            Slip("takes from the zone in the middle", f"In {middle}", f"it has {zones[middle]}, fewer than {stopped} with {most}."),
+            f"The zones hold {_written(zones)}.",
+            "A spread service keeps its zones even when it scales in, too.",
+            f"So the task goes where most are: {stopped}.",
+        ],
+        [
+            Slip(
+                "empties the smallest zone first",
+                f"In {small}",
+                f"that would leave {least - 1} there against {most} in {stopped}.",
+            ),
+            Slip(
+                "takes from the zone in the middle",
+                f"In {middle}",
+                f"it has {zones[middle]}, fewer than {stopped} with {most}.",
+            ),
             Slip("takes scale-in for random", "In a random zone", "only within one zone is the choice random."),
         ],
-    )  # fmt: skip
+    )
 
 
 # Healthy, and how long to wait ----------------------------------------------
@@ -137,19 +179,30 @@ def counts_as_healthy(rng: Random) -> Draft:
     pull, grace = rng.randint(5, 90), rng.choice((20, 30, 60, 90, 120))
     right = pull + UNCHECKED_HEALTHY_AFTER
     return numeric(
-        f"A rolling update of `{service(rng)}` starts a task. The service has no load balancer and its containers have no "
-        f"health check. The task is RUNNING {pull} seconds after it was created. After how many seconds from its creation "
-        "does it count as healthy?",
+        f"A rolling update of `{service(rng)}` starts a task. The service has no load balancer and its containers have "
+        f"no health check. The task is RUNNING {pull} seconds after it was created. After how many seconds from its "
+        "creation does it count as healthy?",
         right,
-        [f"With nothing that checks it, a task counts as healthy after {UNCHECKED_HEALTHY_AFTER:g} seconds in RUNNING.", f"{pull} + {UNCHECKED_HEALTHY_AFTER:g} = {right:g} seconds."],
+        [
+            f"With nothing that checks it, a task counts as healthy after {UNCHECKED_HEALTHY_AFTER:g} seconds in RUNNING.",
+            f"{pull} + {UNCHECKED_HEALTHY_AFTER:g} = {right:g} seconds.",
+        ],
         [
             Slip("takes RUNNING for healthy", pull, f"{pull} seconds; it is RUNNING then, and only begins to count."),
-            Slip("counts from the task's creation", UNCHECKED_HEALTHY_AFTER, f"{UNCHECKED_HEALTHY_AFTER:g} seconds are counted from RUNNING."),
+            Slip(
+                "counts from the task's creation",
+                UNCHECKED_HEALTHY_AFTER,
+                f"{UNCHECKED_HEALTHY_AFTER:g} seconds are counted from RUNNING.",
+            ),
             Slip("waits for one health check interval", pull + 30, f"{pull} + 30; there is no health check."),
-            Slip("adds a grace period nobody set", right + grace, f"{right:g} + {grace}; it has none without a load balancer or check."),
+            Slip(
+                "adds a grace period nobody set",
+                right + grace,
+                f"{right:g} + {grace}; it has none without a load balancer or check.",
+            ),
         ],
         "seconds",
-    )  # fmt: skip
+    )
 
 
 @generator("services.waiter-patience", WAITER, "medium", "apply")
@@ -160,18 +213,21 @@ def waiter_patience(rng: Random) -> Draft:
     changed = rng.randint(2, 30) if own == "Delay" else rng.randint(10, 120)
     real = (changed, attempts) if own == "Delay" else (delay, changed)
     return numeric(
-        f"`ecs.get_waiter(\"{name}\").wait(..., WaiterConfig={{\"{own}\": {changed}}})` watches `{service(rng)}` in boto3. "
-        f"Its defaults are a `Delay` of {delay} seconds and {attempts} `MaxAttempts`. "
-        "After about how many seconds does it give up? Leave out the time of the calls.",
+        f'`ecs.get_waiter("{name}").wait(..., WaiterConfig={{"{own}": {changed}}})` watches `{service(rng)}` in boto3. '
+        f"Its defaults are a `Delay` of {delay} seconds and {attempts} `MaxAttempts`. After about how many seconds does "
+        "it give up? Leave out the time of the calls.",
         real[0] * real[1],
-        [f"`{own}` is {changed}; the other value keeps its default.", f"{real[0]} seconds × {real[1]} attempts = {real[0] * real[1]} seconds."],
+        [
+            f"`{own}` is {changed}; the other value keeps its default.",
+            f"{real[0]} seconds × {real[1]} attempts = {real[0] * real[1]} seconds.",
+        ],
         [
             Slip("leaves both defaults as they are", delay * attempts, f"{delay} × {attempts} = {delay * attempts}."),
             Slip("reads the setting as the whole patience", changed, f"{changed} is a factor, not the time."),
             Slip("adds the two instead of multiplying", real[0] + real[1], f"{real[0]} + {real[1]}."),
         ],
         "seconds",
-    )  # fmt: skip
+    )
 
 
 # Target health --------------------------------------------------------------
@@ -195,16 +251,25 @@ def _threshold(rng: Random, state: str, outcome: int, other: str) -> Draft:
     verb = "passes" if state == "healthy" else "fails"
     return numeric(
         f"The target group of `{service(rng)}` checks every {interval} seconds, `HealthyThresholdCount` {up}, "
-        f"`UnhealthyThresholdCount` {down}. From second 0 on, each check of {'an' if before.state == 'unhealthy' else 'a'} "
-        f"{before.state} target {verb}; the first one at second 0. At which second does it turn {state}?",
+        f"`UnhealthyThresholdCount` {down}. From second 0 on, each check of "
+        f"{'an' if before.state == 'unhealthy' else 'a'} {before.state} target {verb}; the first one at second 0. At "
+        f"which second does it turn {state}?",
         (needed - 1) * interval,
         [
             f"It takes {needed} checks in a row; the first is at second 0.",
             f"{needed} - 1 = {needed - 1} intervals later: {needed - 1} × {interval} = {(needed - 1) * interval} seconds.",
         ],
         [
-            Slip("counts an interval before the first check", needed * interval, f"{needed} × {interval}; the first check is at second 0."),
-            Slip(f"takes the threshold of {other} targets", (spare - 1) * interval, f"{spare} - 1 intervals of {interval} seconds."),
+            Slip(
+                "counts an interval before the first check",
+                needed * interval,
+                f"{needed} × {interval}; the first check is at second 0.",
+            ),
+            Slip(
+                f"takes the threshold of {other} targets",
+                (spare - 1) * interval,
+                f"{spare} - 1 intervals of {interval} seconds.",
+            ),
             Slip("believes a single check", 0, f"one check is not enough; {needed} in a row are."),
         ],
         "seconds",
