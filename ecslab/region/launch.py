@@ -129,8 +129,8 @@ def new_task(
         task.facts[name] = {"containerArn": region.ids.arn("container", cluster.name, task_id, region.ids.uuid())}
     if task.network_mode == "awsvpc":
         _attach(region, task, config["networkConfiguration"]["awsvpcConfiguration"])
-    elif instance is not None:
-        task.zone = instance.zone
+    if instance is not None:
+        instance.take(task)
     task.history.append((task.created_at, task.last_status))
     cluster.tasks[task_id] = task
     if service is not None:

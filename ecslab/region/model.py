@@ -86,9 +86,21 @@ class ContainerInstance:
     agent_connected: bool = True
     version: int = 1
     eni_limit: int = 3
+    held: dict[str, "Task"] = field(default_factory=dict)  # not STOPPED, by id
 
     def tasks(self) -> list["Task"]:
-        return [t for t in self.cluster.tasks.values() if t.instance is self and t.last_status != "STOPPED"]
+        return list(self.held.values())
+
+    @property
+    def is_external(self) -> bool:
+        """A machine of one's own, joined through ECS Anywhere."""
+        return (self.ec2_instance_id or "").startswith("mi-")
+
+    def take(self, task: "Task") -> None:
+        """The task runs here from now on; what it reserves is released when it has STOPPED."""
+        task.instance = self
+        task.zone = task.zone or self.zone
+        self.held[task.id] = task
 
 
 @dataclass

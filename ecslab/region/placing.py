@@ -103,6 +103,11 @@ def host_ports(definition: dict) -> tuple[tuple[int, str], ...]:
     return tuple((m["hostPort"], m.get("protocol", "tcp")) for m in mappings)
 
 
+def hosts(cluster: Cluster, launch_type: str) -> list[ContainerInstance]:
+    """The cluster's instances for tasks of that launch type: EC2 instances, or EXTERNAL ones."""
+    return [i for i in cluster.instances.values() if i.is_external == (launch_type == "EXTERNAL")]
+
+
 def place(
     region: "Region",
     cluster: Cluster,
@@ -114,7 +119,7 @@ def place(
     strategy: Sequence[dict] = (),
 ) -> Placed | None:
     """Instances for `count` tasks and why the rest found none; None when the cluster has no instance."""
-    candidates = [i for i in cluster.instances.values()]
+    candidates = hosts(cluster, config.get("launchType") or "EC2")
     if not candidates:
         return None
     result = placement.place(

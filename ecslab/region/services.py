@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Sequence
 
-from ..rules import health, lifecycle, placement, rollout
-from . import deployments, launch, native, placing, task_sets
+from ..rules import daemon, health, lifecycle, placement, rollout
+from . import daemons, deployments, launch, native, placing, task_sets
 from .identifiers import ACCOUNT
 from .model import Deployment, Service, Task, TaskDefinition
 
@@ -211,7 +211,7 @@ class ServiceController:
         for (_, message, subject), (service, count) in notes.items():
             say(self._region, service, message.format(count), subject)
         todo, self._dirty = self._dirty, OrderedDict()
-        for service in todo.values():
+        for service in sorted(todo.values(), key=daemons.is_daemon, reverse=True):  # a daemon is the first on an instance
             if service.status == "DRAINING":
                 self._drain(service)
             elif service.status == "ACTIVE":
@@ -235,8 +235,12 @@ class ServiceController:
             return
         self._interrupted(service, now)
         view = self._view(service, now)
+        if daemons.is_daemon(service):
+            view, actions = daemons.plan(service, view, now)
+        else:
+            actions = rollout.plan(view, now)
         self.record(service, now, native.traffic(service.current_deployment), view)
-        self._carry_out(service, rollout.plan(view, now), now)
+        self._carry_out(service, actions, now)
 
     def record(self, service: Service, now: float, traffic: dict[str, float], view: rollout.ServiceView | None = None) -> None:
         """Note for the timeline how the service stands."""
@@ -265,6 +269,8 @@ class ServiceController:
             match action:
                 case rollout.Start(count=count):
                     self.start(service, deployment or service.primary, count)
+                case daemon.StartOn(instances=ids):
+                    self._start_on(service, ids)
                 case rollout.Stop(task_id=task_id, why=why):
                     task = service.tasks[task_id]
                     stops.append((task, self._stop_reason(service, task, why)))
@@ -306,6 +312,8 @@ class ServiceController:
                     stopping=task.desired_status == "STOPPED",
                     protected=task.is_protected(now),
                     zone=task.zone,
+                    draining=task.instance is not None and task.instance.status == "DRAINING",
+                    instance=task.instance.id if task.instance else "",
                 )
             )
         if next_look is not None:
@@ -350,15 +358,7 @@ class ServiceController:
         region = self._region
         config = deployment.config
         definition = deployment.task_definition.definition
-        common = {
-            "definition": definition,
-            "group": f"service:{service.name}",
-            "started_by": deployment.id,
-            "service": service,
-            "deployment": deployment,
-            "tags": self._tags(service, deployment),
-            "enable_execute_command": service.settings["enableExecuteCommand"],
-        }
+        common = self._common(service, deployment)
         if launch.launch_type_of(config) == "FARGATE":
             existing: dict[str, int] = {}
             for task in service.tasks.values():
@@ -374,10 +374,38 @@ class ServiceController:
                 launch.new_task(region, service.cluster, deployment.task_definition, config, instance=instance, **common)
                 for instance in instances
             ]
+        self._started(service, tasks)
+
+    def _start_on(self, service: Service, ids: Sequence[str]) -> None:
+        """Start a daemon's task on each of these instances that has room for it."""
+        region, deployment = self._region, service.primary
+        instances = daemons.room(region, service, deployment, ids, lambda message: say(region, service, message))
+        if len(instances) < len(ids):
+            region.wake_at(region.clock.now() + PLACEMENT_RETRY, service)
+        common = self._common(service, deployment)
+        tasks = [
+            launch.new_task(region, service.cluster, deployment.task_definition, deployment.config, instance=instance, **common)
+            for instance in instances
+        ]
+        self._started(service, tasks)
+
+    def _common(self, service: Service, deployment: Deployment) -> dict:
+        """What every task of the deployment starts with."""
+        return {
+            "definition": deployment.task_definition.definition,
+            "group": f"service:{service.name}",
+            "started_by": deployment.id,
+            "service": service,
+            "deployment": deployment,
+            "tags": self._tags(service, deployment),
+            "enable_execute_command": service.settings["enableExecuteCommand"],
+        }
+
+    def _started(self, service: Service, tasks: list[Task]) -> None:
         service.steady = False
         for start in range(0, len(tasks), TASKS_PER_EVENT):
             batch = tasks[start : start + TASKS_PER_EVENT]
-            say(region, service, f"has started {len(batch)} tasks: {_listed(batch)}.")
+            say(self._region, service, f"has started {len(batch)} tasks: {_listed(batch)}.")
 
     def _place(self, service: Service, definition: dict, config: dict, count: int):
         region = self._region

@@ -204,8 +204,17 @@ class TaskController:
                 self._region.firewall.changed()
                 task.attachment_status = "DELETED"
             self._stopped.append(task)
+            if task.instance is not None:
+                self._released(task)
         if task.service is not None:
             services.task_changed(self._region, task)
+
+    def _released(self, task: Task) -> None:
+        """What the task reserved on its instance is free again; a daemon may have waited to be the last there."""
+        instance = task.instance
+        instance.held.pop(task.id, None)
+        if instance.status == "DRAINING":
+            self._region.touch_services(task.cluster)
 
     def _forget(self, now: float) -> None:
         while self._stopped and now - self._stopped[0].stopped_at > KEPT_AFTER_STOP:

@@ -101,6 +101,8 @@ class TaskView:
     protected: bool = False  # scale-in protection
     zone: str = ""
     unhealthy_reason: str = ""
+    draining: bool = False  # its container instance is DRAINING: to be replaced elsewhere
+    instance: str = ""  # the container instance it is on
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ class Start:
 @dataclass(frozen=True, slots=True)
 class Stop:
     task_id: str
-    why: str  # "deployment" | "scale-in" | "unhealthy"
+    why: str  # "deployment" | "scale-in" | "unhealthy" | "draining"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,7 @@ Action = Start | Stop | Complete | Fail | Retire | Say | WakeAt
 def plan(service: ServiceView, now: float) -> list[Action]:
     """Every step the service may take at `now`; the empty list when it must wait."""
     primary = service.deployments[0]
-    if primary.rollout_state == "IN_PROGRESS" and _tripped(service, primary):
+    if tripped(service, primary):
         return [Fail(primary.id, primary.rollback_to if service.breaker.rollback else None)]
 
     limits = band(service.desired, service.minimum_healthy_percent, service.maximum_percent)
@@ -199,13 +201,12 @@ def plan(service: ServiceView, now: float) -> list[Action]:
     actions: list[Action] = []
     starts = room_for = _to_start(service, limits, mine, active)
     if starts:
-        ready_at = primary.last_failure_at + start_delay(primary.start_failures) if primary.start_failures else now
         if primary.rollout_state == "FAILED":
             starts = 0
-        elif ready_at > now:
+        elif ready_at(primary, now) > now:
             if primary.start_failures >= IMPAIRED_AFTER:
                 actions.append(Say(IMPAIRED))
-            actions.append(WakeAt(ready_at))
+            actions.append(WakeAt(ready_at(primary, now)))
             starts = 0
         else:
             actions.append(Start(primary.id, starts))
@@ -218,20 +219,27 @@ def plan(service: ServiceView, now: float) -> list[Action]:
     else:
         actions += _stop_surplus(service, mine)
     actions += _stop_unhealthy(limits, mine, active, starts)
-    actions += _close(service, primary, mine, old, starts)
+    actions += _stop_draining(limits, mine, healthy)
+    actions += close(service, primary, mine, old, starts)
     return actions
 
 
-def _tripped(service: ServiceView, primary: DeploymentView) -> bool:
+def tripped(service: ServiceView, primary: DeploymentView) -> bool:
+    """Has the circuit breaker of a deployment under way seen enough?"""
     breaker = service.breaker
-    return breaker.enabled and primary.failures >= failure_threshold(
+    return primary.rollout_state == "IN_PROGRESS" and breaker.enabled and primary.failures >= failure_threshold(
         service.desired, breaker.threshold_type, breaker.threshold_value
     )
 
 
+def ready_at(primary: DeploymentView, now: float) -> float:
+    """When the next task may start: later than `now` only after start failures in a row."""
+    return primary.last_failure_at + start_delay(primary.start_failures) if primary.start_failures else now
+
+
 def _to_start(service: ServiceView, limits: Band, mine, active) -> int:
     """How many new tasks are missing, as far as the upper limit has room."""
-    good = sum(not t.unhealthy for t in mine)
+    good = sum(not t.unhealthy and not t.draining for t in mine)
     room = limits.upper - len(active)
     return max(0, min(service.desired - good, room))
 
@@ -252,7 +260,7 @@ def _stop_old(limits: Band, mine, old, healthy: int, starts: int, start_first: b
 
 def _stop_surplus(service: ServiceView, mine) -> list[Action]:
     """Scale in: tasks beyond the desired count, the least useful first, keeping Availability Zones even."""
-    good = [t for t in mine if not t.unhealthy]
+    good = [t for t in mine if not t.unhealthy and not t.draining]
     surplus = len(good) - service.desired
     if surplus <= 0:
         return []
@@ -279,7 +287,7 @@ def _stop_unhealthy(limits: Band, mine, active, starts: int) -> list[Action]:
     unhealthy = sorted((t for t in mine if t.unhealthy), key=lambda t: t.created_at)
     if not unhealthy:
         return []
-    good = [t for t in mine if not t.unhealthy]
+    good = [t for t in mine if not t.unhealthy and not t.draining]
     if len(good) >= limits.desired and all(t.healthy for t in good):
         return [Stop(t.id, "unhealthy") for t in unhealthy]
     no_room = not starts and len(active) >= limits.upper
@@ -288,7 +296,15 @@ def _stop_unhealthy(limits: Band, mine, active, starts: int) -> list[Action]:
     return []
 
 
-def _close(service: ServiceView, primary, mine, old, starts: int) -> list[Action]:
+def _stop_draining(limits: Band, mine, healthy: int) -> list[Action]:
+    """Tasks on DRAINING instances: those not yet RUNNING at once, healthy ones down to the lower limit, oldest first."""
+    draining = sorted((t for t in mine if t.draining and not t.protected and not t.unhealthy), key=lambda t: t.created_at)
+    pending = [t for t in draining if not t.running]
+    useful = [t for t in draining if t.healthy][: max(0, healthy - limits.lower)]
+    return [Stop(t.id, "draining") for t in pending + useful]
+
+
+def close(service: ServiceView, primary, mine, old, starts: int) -> list[Action]:
     """Retire deployments that have no task left; complete the PRIMARY when all is as it should be."""
     actions: list[Action] = []
     present = {t.deployment_id for t in service.tasks}

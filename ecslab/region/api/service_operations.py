@@ -5,10 +5,10 @@ DescribeServices, ListServices, ListServicesByNamespace.
 """
 from __future__ import annotations
 
-from ...rules import native_deployment, placement
+from ...rules import daemon, native_deployment, placement
 from ...rules import task_sets as task_set_rules
 from ...rules.errors import EcsError, invalid
-from .. import identifiers, launch, services, task_sets
+from .. import daemons, identifiers, launch, services, task_sets
 from ..model import Service
 from . import load_balancers, operation
 from .common import check_size, check_tags, cluster_of, included, missing, page
@@ -53,11 +53,16 @@ def create_service(region, request):
     _refuse_what_is_not_built(request)
     controller = (request.get("deploymentController") or {}).get("type") or "ECS"
     task_set_rules.check_create_service(controller, request)
-    desired = _desired_count(request)
-    configuration = _deployment_configuration(request.get("deploymentConfiguration"), DEFAULT_CONFIGURATION)
+    is_daemon = request.get("schedulingStrategy") == "DAEMON"
+    if is_daemon:
+        daemon.check(request)
+    desired = 0 if is_daemon else _desired_count(request)
+    defaults = daemon.DEFAULT_CONFIGURATION if is_daemon else DEFAULT_CONFIGURATION
+    configuration = _deployment_configuration(request.get("deploymentConfiguration"), defaults)
     if controller != "EXTERNAL":
         task_definition = _task_definition(region, request)
-        config = launch.configuration(region, cluster, request, task_definition)
+        launched = {**request, "launchType": request.get("launchType") or "EC2"} if is_daemon else request
+        config = launch.configuration(region, cluster, launched, task_definition)
         connect(region, cluster, config, request, task_definition)
         load_balancers.check_strategy(region, configuration, config["loadBalancers"])
         _check_placement(request, config)
@@ -83,6 +88,8 @@ def create_service(region, request):
         request=request,
         changed_at=now,
     )
+    if is_daemon:
+        service.desired_count = len(daemons.wanted(service, config, task_definition.definition))
     if controller == "ECS":
         services.new_deployment(region, service, task_definition, config)
     elif controller == "CODE_DEPLOY":
@@ -102,6 +109,8 @@ def update_service(region, request):
         raise EcsError("ServiceNotActiveException", "Service was not ACTIVE.")
     _refuse_what_is_not_built(request)
     task_set_rules.check_update_service(service.deployment_controller, request)
+    if daemons.is_daemon(service):
+        daemon.check(request)
     # Check everything before anything is written: a refused update changes nothing.
     desired = service.desired_count if request.get("desiredCount") is None else _desired_count(request)
     configuration = service.deployment_configuration
@@ -152,7 +161,7 @@ def delete_service(region, request):
     service = named(cluster, request["service"])
     if service.status != "ACTIVE":
         raise EcsError("ServiceNotActiveException", "Service was not ACTIVE.")
-    if service.desired_count > 0 and not request.get("force"):
+    if service.desired_count > 0 and not request.get("force") and not daemons.is_daemon(service):
         raise invalid("The service cannot be stopped while it is scaled above 0.")
     service.status = "DRAINING"
     service.desired_count = 0
@@ -244,13 +253,6 @@ def _refuse_what_is_not_built(request) -> None:
     def refuse(what: str):
         raise EcsError("UnsupportedFeatureException", f"This region does not run {what} yet.")
 
-    if request.get("schedulingStrategy") == "DAEMON":
-        if request.get("desiredCount") is not None:
-            raise invalid(
-                "The daemon scheduling strategy does not support a desired count for services. "
-                "Remove the desired count value and try again."
-            )
-        refuse("DAEMON services")
     if ((request.get("deploymentConfiguration") or {}).get("earlySuccessCriteria") or {}).get("enable"):
         refuse("earlySuccessCriteria")
     for field in NOT_BUILT:

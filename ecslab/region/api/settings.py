@@ -83,6 +83,7 @@ def put_attributes(region, request):
     targets = [_target(cluster, attribute) for attribute in attributes]
     for instance, attribute in zip(targets, attributes):
         instance.attributes[attribute["name"]] = attribute.get("value")
+    region.touch_services(cluster)
     return {"attributes": [_shape(i, a["name"], a.get("value")) for i, a in zip(targets, attributes)]}
 
 
@@ -94,6 +95,7 @@ def delete_attributes(region, request):
         instance = _target(cluster, attribute)
         if attribute["name"] in instance.attributes:
             deleted.append(_shape(instance, attribute["name"], instance.attributes.pop(attribute["name"])))
+    region.touch_services(cluster)
     return {"attributes": deleted}
 
 
