@@ -12,6 +12,7 @@ import hashlib
 import heapq
 import itertools
 from dataclasses import dataclass, field
+from math import inf
 from typing import Callable, Mapping
 
 from ..app import IMAGES, Behaviour, Reply, parse, reply
@@ -41,7 +42,31 @@ STOP = 1.0
 REMOVE = 1.0
 
 IDLE_MEMORY = 4 * 2**20
+REQUEST_CPU = 0.01  # CPU seconds that a request costs
 FIRST_DYNAMIC_PORT = 49153
+
+
+@dataclass
+class _Cpu:
+    """The CPU seconds of a container: what requests cost, and what burns for a while, within its limit."""
+
+    cores: float = inf
+    since: float = 0.0
+    used: float = 0.0
+    owed: float = 0.0  # for requests since then
+    burns: list[float] = field(default_factory=list)  # when each ends
+
+    def at(self, now: float) -> float:
+        """CPU seconds used until now."""
+        while self.since < now:
+            self.burns = [end for end in self.burns if end > self.since]
+            until = min([*self.burns, now])
+            span = until - self.since
+            spent = min(self.cores * span, len(self.burns) * span + self.owed)
+            self.owed = max(0.0, self.owed + len(self.burns) * span - spent) if not self.burns else 0.0
+            self.used += spent
+            self.since = until
+        return self.used
 
 
 @dataclass
@@ -54,6 +79,7 @@ class _Container:
     running: bool = False
     ready_at: float = 0.0
     held: float = 0.0  # bytes that requests made it keep
+    cpu: "_Cpu" = field(default_factory=lambda: _Cpu())
     probe: health.Probe = field(default_factory=health.Probe)
     lines: list[str] = field(default_factory=list)
 
@@ -117,7 +143,7 @@ class SimulatedEngine:
         task = self._tasks.get(task_id)
         if task is None:
             return {}
-        return {n: Usage(0.0, self._memory(c)) for n, c in task.containers.items() if c.running}
+        return {n: Usage(c.cpu.at(self._now), self._memory(c)) for n, c in task.containers.items() if c.running}
 
     def answer(self, task_id: str, port: int, path: str) -> Reply | None:
         """What a container port of the task answers to a GET now; None when nothing listens there."""
@@ -140,6 +166,10 @@ class SimulatedEngine:
         """What a request makes the app do."""
         word, number = answer.then or ("", 0)
         item = task.containers[name]
+        item.cpu.at(self._now)
+        item.cpu.owed += REQUEST_CPU
+        if word == "burn":
+            item.cpu.burns.append(self._now + number)
         if word == "exit":
             run = item.run
             self._after(0.0, lambda: self._exit(task, name, run, int(number)))
@@ -213,6 +243,7 @@ class SimulatedEngine:
         item.running = True
         item.held = 0.0
         item.started_at = self._now
+        item.cpu = _Cpu(_cores(task.spec, item.definition), self._now)
         item.probe = _probe(item.definition)
         behaviour = item.behaviour or Behaviour()
         item.ready_at = self._now + behaviour.start_delay
@@ -331,6 +362,11 @@ def _probe(definition: Mapping) -> health.Probe:
         retries=check.get("retries", health.DEFAULT_RETRIES),
         start_period=check.get("startPeriod") or health.DEFAULT_START_PERIOD,
     )
+
+
+def _cores(spec: TaskSpec, definition: Mapping) -> float:
+    """The CPUs the container may use at most: its task's; on an instance without a task size, as many as there are."""
+    return spec.cpu / 1024 if spec.cpu else inf
 
 
 def _memory_limit(spec: TaskSpec, definition: Mapping) -> float | None:

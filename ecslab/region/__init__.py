@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Callable
 from ..engines import base
 from ..rules.errors import EcsError, client
 from . import registry
+from .auto_scaling import AutoScaling
 from .balancing import Checked, LoadBalancing, Target
 from .clock import VirtualClock, WallClock, seconds
 from .connect import Connect
@@ -31,6 +32,7 @@ from .environment import Environment, waiter_delay
 from .firewall import Firewall
 from .identifiers import ACCOUNT, Identifiers
 from .model import Cluster, ContainerInstance, Service, Task, TaskDefinition
+from .monitoring import Monitoring
 from .network import Vpc
 from .reach import Reach
 
@@ -129,6 +131,8 @@ class Region:
         self.reach = Reach(self)
         self.firewall = Firewall(self)
         self.codedeploy = CodeDeploy(self)
+        self.auto_scaling = AutoScaling(self)
+        self.monitoring = Monitoring(self)
 
         from . import server
 

@@ -114,7 +114,6 @@ class LoadBalancing:
         self._dirty: OrderedDict[int, Target] = OrderedDict()
         self._doors: dict[tuple, bool] = {}
         self._causes: OrderedDict[str, str] = OrderedDict()
-        self._reporting = False
         elbv2.serve(self)
         region.watch("elb", self.refresh)
         region.watch("ec2", self.forget_doors)
@@ -150,14 +149,6 @@ class LoadBalancing:
         self.listeners, self._in_use = found, used
         if changed:
             self.plane.open(found)
-        if found:
-            self.report_from_now_on()
-
-    def report_from_now_on(self) -> None:
-        """There is traffic: publish its metrics every minute."""
-        if not self._reporting:
-            self._reporting = True
-            self.region.wake_at(_next_minute(self.region.clock.now()), self._report)
 
     def is_in_use(self, group_arn: str) -> bool:
         """Does some listener forward to this group?"""
@@ -414,9 +405,8 @@ class LoadBalancing:
 
     # Metrics ------------------------------------------------------------------------
 
-    def _report(self) -> None:
+    def report(self, now: float) -> None:
         """Once a minute: what passed through, to CloudWatch."""
-        now = self.region.clock.now()
         hosts = []
         for listener in self.listeners.values():
             for arn in elbv2.groups_of(listener.rules):
@@ -424,7 +414,6 @@ class LoadBalancing:
                 hosts.append((listener.balancer, arn, states.count("healthy"), states.count("unhealthy")))
         metrics.publish(self.region.name, self.traffic.namespace, self.traffic.metrics(hosts), now)
         metrics.publish(self.region.name, "AWS/ECS", self.region.connect.rows(), now)
-        self.region.wake_at(_next_minute(now), self._report)
 
     def close(self) -> None:
         if self._plane is not None:
@@ -493,10 +482,6 @@ def _short(group_arn: str) -> str:
 def _short_balancer(arn: str) -> str:
     """app/<name>/<id>"""
     return arn.partition(":loadbalancer/")[2]
-
-
-def _next_minute(now: float) -> float:
-    return (now // 60 + 1) * 60
 
 
 def _error(status: int, cause: str) -> Decision:

@@ -161,7 +161,6 @@ class Connect:
 
     def answered(self, endpoint: Endpoint, task: Task, status: int) -> None:
         """Remember how a task answered: 0 for not at all."""
-        self.region.balancing.report_from_now_on()
         word = f"HTTPCode_Target_{status // 100}XX_Count" if status else "failed"
         self.counts[endpoint, word] = self.counts.get((endpoint, word), 0) + 1
         outlier = self._outliers.setdefault(task.id, _Outlier())

@@ -1,6 +1,6 @@
-"""One request to ECS: read and answered by botocore's model as installed.
+"""One request to ECS or Application Auto Scaling: read and answered by botocore's model as installed.
 
-moto hands every ECS request to `EcsResponse`. It finds the operation of that
+moto hands every request to `EcsResponse` or `ScalingResponse`. It finds the operation of that
 name, checks the request against the model, asks the running region, and gives
 the answer the model's shape. Nothing in here answers HTTP 500: what is not
 built, or goes wrong, is an error in AWS's shape.
@@ -38,9 +38,12 @@ class EcsResponse(EC2ContainerServiceResponse):
     """moto's view of one ECS request, answered by our region."""
 
     RESPONSE_KEY_PATH_TO_TRANSFORMER: dict = {}  # our answers have botocore's shapes already
+    SERVICE = "ecs"
+    REFUSED = "ClientException"  # what a request is refused with where the service has no better word
 
     def __init__(self) -> None:
         super().__init__()
+        self.service_name = self.SERVICE
         self.automated_parameter_parsing = False
 
     def determine_response_protocol(self, _service_model) -> str:
@@ -53,32 +56,47 @@ class EcsResponse(EC2ContainerServiceResponse):
         except EcsError as error:
             trouble = error
         except Exception as error:
-            log.exception("ECS operation %s", self._get_action())
+            log.exception("%s operation %s", self.SERVICE, self._get_action())
             message = f"{self._get_action()} failed inside the region: {type(error).__name__}: {error}"
-            trouble = EcsError("ClientException", message)
+            trouble = EcsError(self.REFUSED, message)
         return self.serialized(ActionResult(_serialisable(trouble)))
 
     def _answer(self) -> dict:
         region = current()
         if region is None:
-            raise EcsError("ClientException", "No region is running here any more.")
+            raise EcsError(self.REFUSED, "No region is running here any more.")
         name = self._get_action() or ""
         if self.region != region.name:
             raise EcsError(
-                "ClientException",
+                self.REFUSED,
                 f"This is the AWS Region {region.name}, and the request was for {self.region}. "
                 f"Create the client with region_name='{region.name}'.",
             )
-        model = get_service_model("ecs")
+        model = get_service_model(self.SERVICE)
         if name not in model.operation_names:
-            raise EcsError("UnknownOperationException", f"ECS has no operation {name}.")
-        function = api.load().get(name)
+            raise EcsError("UnknownOperationException", f"{model.metadata['serviceId']} has no operation {name}.")
+        function = api.load(self.SERVICE).get(name)
         if function is None:
             raise EcsError("UnsupportedFeatureException", f"{name} is not built in this region yet.")
         request = _parsed(self.body)
         operation = model.operation_model(name)
         check(request, operation.input_shape, "" if name in OWN_ENUM_CHECKS else name)
         return shaped(region.call(name, function, request, self.headers.get("User-Agent", "")), operation.output_shape)
+
+
+class ScalingResponse(EcsResponse):
+    """The same for Application Auto Scaling, which has one word for every refusal."""
+
+    SERVICE = "application-autoscaling"
+    REFUSED = "ValidationException"
+
+    def _answer(self) -> dict:
+        try:
+            return super()._answer()
+        except EcsError as error:
+            if error.code in ("InvalidParameterException", "UnsupportedFeatureException", "SerializationException"):
+                raise EcsError(self.REFUSED, error.message) from None
+            raise
 
 
 def _serialisable(error: EcsError) -> ECSException:

@@ -37,6 +37,9 @@ class Cluster:
     client_tokens: dict[str, tuple[Any, list[str]]] = field(default_factory=dict)  # RunTask
     spread: Counter = field(default_factory=Counter)  # (group, subnet) -> tasks that are to run there
 
+    def setting(self, name: str) -> str | None:
+        return next((s.get("value") for s in self.settings if s.get("name") == name), None)
+
 
 @dataclass
 class TaskDefinition:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
+OURS = {"ecs": "EcsResponse", "applicationautoscaling": "ScalingResponse"}  # services answered by us, as moto's packages call them -> our response
 MENDED = {"elb": "elbv2", "cloudwatch": "metrics", "codedeploy": "codedeploy", "ec2": "network"}  # services of moto's that want mending -> where that is done
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "host.docker.internal")
 
@@ -48,12 +49,11 @@ def _application() -> _OnlyFromHere:
 
 
 def _service_application(service):
-    if service == "ecs":
-        import moto.ecs.urls
+    if service in OURS:
+        from . import ecs_response
 
-        from .ecs_response import EcsResponse
-
-        moto.ecs.urls.url_paths["{0}/$"] = EcsResponse.dispatch
+        urls = importlib.import_module(f"moto.{service}.urls")
+        urls.url_paths["{0}/$"] = getattr(ecs_response, OURS[service]).dispatch
         return create_backend_app(service)
     if service in MENDED:
         importlib.import_module(f"ecslab.region.{MENDED[service]}").mended()

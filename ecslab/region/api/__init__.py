@@ -1,4 +1,4 @@
-"""The operations of the ECS API, one function each.
+"""The operations of the APIs of ECS and Application Auto Scaling, one function each.
 
 A function takes the region and the request (a dict in the shape of botocore's
 model, types already checked) and returns the response; it raises `EcsError`.
@@ -9,16 +9,23 @@ from __future__ import annotations
 
 from typing import Callable
 
-OPERATIONS: dict[str, Callable] = {}
+OPERATIONS: dict[str, dict[str, Callable]] = {"ecs": {}, "application-autoscaling": {}}
 
 
-def operation(function: Callable) -> Callable:
-    OPERATIONS["".join(word.capitalize() for word in function.__name__.split("_"))] = function
-    return function
+def _of(service: str) -> Callable[[Callable], Callable]:
+    def operation(function: Callable) -> Callable:
+        OPERATIONS[service]["".join(word.capitalize() for word in function.__name__.split("_"))] = function
+        return function
+
+    return operation
 
 
-def load() -> dict[str, Callable]:
-    """Every operation that is built, by its name in the API."""
-    from . import clusters, instances, service_deployments, service_operations, settings, tags, task_definitions, task_sets, tasks  # noqa: F401
+operation = _of("ecs")
+scaling_operation = _of("application-autoscaling")
 
-    return OPERATIONS
+
+def load(service: str = "ecs") -> dict[str, Callable]:
+    """Every operation of a service that is built, by its name in the API."""
+    from . import auto_scaling, clusters, instances, service_deployments, service_operations, settings, tags, task_definitions, task_sets, tasks  # noqa: F401
+
+    return OPERATIONS[service]
