@@ -34,6 +34,7 @@ def picture(found: "Timeline", last: float | None = None) -> _plot.Plot:
         samples.insert(0, before)
     times = [max(0.0, s.at - start) for s in samples] + [end - start]
     names = [name for name in found.revisions if any(name in s.tasks for s in samples)]
+    labels = _labels([found.revisions[name] for name in names])
     weighted = any(s.traffic for s in samples)
 
     def steps(values):
@@ -47,9 +48,8 @@ def picture(found: "Timeline", last: float | None = None) -> _plot.Plot:
             color=_plot.FAINT, alpha=0.08, label="band", linewidth=0,
         )  # fmt: skip
         tasks.step(times, steps([s.desired for s in samples]), where="post", color=_plot.INK, linestyle=":", label="desired")
-        for name, colour in zip(names, _plot.COLOURS * 20):
+        for name, label, colour in zip(names, labels, _plot.COLOURS * 20):
             counts = [s.tasks.get(name) for s in samples]
-            label = found.revisions[name]
             present = [c.running + c.pending if c else 0 for c in counts]
             tasks.fill_between(times, steps(present), step="post", color=colour, alpha=0.25, linewidth=0)
             tasks.step(times, steps([c.healthy if c else 0 for c in counts]), where="post", color=colour, linewidth=2, label=f"{label} healthy")
@@ -59,17 +59,23 @@ def picture(found: "Timeline", last: float | None = None) -> _plot.Plot:
                 tasks.axvline(event.at - start, color=_plot.RED if word != "completed" else _plot.INK, linewidth=0.8, linestyle="--")
                 tasks.annotate(word, (event.at - start, top), rotation=90, va="top", ha="right", fontsize=7)
         tasks.set(ylabel="tasks", title=f"service {found.service}", ylim=(0, top * 1.08 + 0.1))
+        tasks.yaxis.get_major_locator().set_params(integer=True)
         tasks.legend(loc="upper left", bbox_to_anchor=(1, 1))
         if weighted:
             shares = axes[1]
-            for name, colour in zip(names, _plot.COLOURS * 20):
+            for name, label, colour in zip(names, labels, _plot.COLOURS * 20):
                 values = [s.traffic.get(name, 0) for s in samples]
-                shares.step(times, steps(values), where="post", color=colour, linewidth=2, label=found.revisions[name])
+                shares.step(times, steps(values), where="post", color=colour, linewidth=2, label=label)
             shares.set(ylabel="% of traffic", ylim=(-3, 105))
         (axes[1] if weighted else tasks).set_xlabel("seconds")
 
     size = (8, 4.2) if weighted else (8, 2.8)
     return _plot.drawn(draw, f"Timeline of service {found.service}. {_words(found, samples, start)}", rows=2 if weighted else 1, size=size)
+
+
+def _labels(revisions: list[str]) -> list[str]:
+    """Task definitions as deployments are told apart: a revision that is deployed again is numbered."""
+    return [f"{name} (no. {revisions[: n + 1].count(name)})" if revisions.count(name) > 1 else name for n, name in enumerate(revisions)]
 
 
 def _words(found: "Timeline", samples, start: float) -> str:

@@ -17,6 +17,21 @@ def _group(aws, name):
     return next((g["TargetGroupArn"] for g in found if g["TargetGroupName"] == name), None)
 
 
+def _listeners(aws):
+    elb = aws.client("elbv2")
+    balancers = [one["LoadBalancerArn"] for one in elb.describe_load_balancers()["LoadBalancers"]]
+    return [one for arn in balancers for one in elb.describe_listeners(LoadBalancerArn=arn)["Listeners"]]
+
+
+def _shares(actions):
+    """Target group -> weight, of actions that forward."""
+    shares = {}
+    for action in actions:
+        groups = action.get("ForwardConfig", {}).get("TargetGroups") or [{"TargetGroupArn": action.get("TargetGroupArn"), "Weight": 1}]
+        shares |= {one["TargetGroupArn"]: one.get("Weight", 1) for one in groups if one.get("TargetGroupArn")}
+    return shares
+
+
 def _states(aws, group):
     listed = aws.client("elbv2").describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"] if group else []
     return [one["TargetHealth"]["State"] for one in listed]
@@ -37,14 +52,14 @@ def _healthy(aws, name, wanted):
     hints=[
         "The call is the one for `web`. What is different about `shop`?",
         "An entry of `loadBalancers` names the target group, the container and its port. `entry` is the one for the group `web`.",
-        "`loadBalancers=[{**entry, 'targetGroupArn': shop_group}]`; then let a minute pass.",
+        "`loadBalancers=[{**entry, 'targetGroupArn': shop_group}]`; then let 40 seconds pass.",
         """
         ```python
         ecs.create_service(
             cluster="demo", serviceName="shop", taskDefinition="web", desiredCount=2, launchType="FARGATE",
             networkConfiguration=network, loadBalancers=[{**entry, "targetGroupArn": shop_group}],
         )
-        lab.region.run_for("1m")
+        lab.region.run_for("40s")
         ```
         """,
     ],
@@ -74,11 +89,11 @@ def behind(aws):
     hints=[
         "Which setting of a service speaks of health checks and time?",
         "`healthCheckGracePeriodSeconds` is a field of `create_service` and `update_service`.",
-        "`ecs.update_service(cluster='demo', service='slow', healthCheckGracePeriodSeconds=...)`, then let 3 minutes pass.",
+        "`ecs.update_service(cluster='demo', service='slow', healthCheckGracePeriodSeconds=...)`, then let 75 seconds pass.",
         """
         ```python
         ecs.update_service(cluster="demo", service="slow", healthCheckGracePeriodSeconds=90)
-        lab.region.run_for("3m")
+        lab.region.run_for("75s")
         ```
         """,
     ],
@@ -119,7 +134,7 @@ def grace(aws):
             cluster="demo", serviceName="images", taskDefinition="images", desiredCount=1, launchType="FARGATE",
             networkConfiguration=network, loadBalancers=[{**entry, "targetGroupArn": images_group}],
         )
-        lab.region.run_for("1m")
+        lab.region.run_for("40s")
         ```
         """,
     ],
@@ -129,14 +144,51 @@ def grace(aws):
 )
 def paths(aws):
     elb = aws.client("elbv2")
-    listeners = [one for b in elb.describe_load_balancers()["LoadBalancers"] for one in elb.describe_listeners(LoadBalancerArn=b["LoadBalancerArn"])["Listeners"]]
-    rules = [rule for one in listeners for rule in elb.describe_rules(ListenerArn=one["ListenerArn"])["Rules"]]
+    rules = [rule for one in _listeners(aws) for rule in elb.describe_rules(ListenerArn=one["ListenerArn"])["Rules"]]
     mine = [r for r in rules if r["Priority"] == "20" and any(a.get("TargetGroupArn") == _group(aws, "images") for a in r["Actions"])]
     priorities = ", ".join(r["Priority"] for r in rules)
     service, missing = _service(aws, "images")
     return [
         Saw(bool(mine), f"rules with the priorities {priorities}", "one with priority 20 that forwards to images", "elbv2 describe_rules"),
         *(missing or [_healthy(aws, "images", 1)]),
+    ]
+
+
+@exercise(
+    "load-balancing.weights",
+    title="Three for you, one for me",
+    task="""
+    Change the **default** action of the listener (its ARN is in `listener`): three quarters of the requests go to the group `web`, one
+    quarter to the group `images`.
+    """,
+    hints=[
+        "A `forward` action can name one group, or several. Where do several go?",
+        "`modify_listener` takes `DefaultActions`; the action `forward` has a `ForwardConfig` with a list of `TargetGroups`.",
+        "`'ForwardConfig': {'TargetGroups': [{'TargetGroupArn': web_group, 'Weight': ...}, {'TargetGroupArn': images_group, 'Weight': ...}]}`",
+        """
+        ```python
+        shares = {"TargetGroups": [{"TargetGroupArn": web_group, "Weight": 3}, {"TargetGroupArn": images_group, "Weight": 1}]}
+        elb.modify_listener(ListenerArn=listener, DefaultActions=[{"Type": "forward", "ForwardConfig": shares}])
+        ```
+        """,
+    ],
+    explanation="""
+    Weights are not percentages: 3 and 1 mean the same as 75 and 25.
+    """,
+)
+def weights(aws):
+    web, images = _group(aws, "web"), _group(aws, "images")
+    found = [_shares(one["DefaultActions"]) for one in _listeners(aws)]
+    best = next((shares for shares in found if set(shares) == {web, images}), found[0] if found else {})
+    first, second = best.get(web, 0), best.get(images, 0)
+    return [
+        Saw(
+            set(best) == {web, images} and first == 3 * second > 0,
+            f"the default action with weight {first} for web and {second} for images",
+            "web three times the weight of images, and no other group",
+            "elbv2 describe_listeners -> DefaultActions",
+        ),
+        _healthy(aws, "images", 1),
     ]
 
 
@@ -187,12 +239,12 @@ def drain(aws):
             GroupId=closed,
             IpPermissions=[{"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{"GroupId": g} for g in default]}],
         )
-        lab.region.run_for("90s")
+        lab.region.run_for("1m")
         ```
         """,
     ],
     explanation="""
-    Targets need to let in the load balancer only, never the internet. An unhealthy target returns after five passed checks in a row.
+    Targets need to let in the load balancer only, never the internet. An unhealthy target returns after `HealthyThresholdCount` passed checks in a row.
     """,
 )
 def let_in(aws):

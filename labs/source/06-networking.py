@@ -269,6 +269,13 @@ print(call("early-bird", "prices:8080/"))
 lab.check("networking.refresh")
 
 # %% [markdown]
+# What a redeployment is, as a picture: the same revision again, in a new task. It is up before the old one goes, so the service never
+# has less than its one task.
+
+# %% tags=["nbval-ignore-output"]
+lab.timeline("early-bird", last="130s")
+
+# %% [markdown]
 # ## 6. The other modes
 #
 # | mode | address | ports | security group | found by |

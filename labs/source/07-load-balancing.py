@@ -49,24 +49,26 @@ define("web")
 # ## 1. A load balancer, piece by piece
 #
 # Targets of `awsvpc` tasks are addresses, so the group's type is `ip`. (Tasks in `bridge` or `host` mode are reached at a port of
-# their instance: type `instance`.) The health check asks `/health` every 10 seconds.
+# their instance: type `instance`.) The health check asks `/health` every 5 seconds
+# and waits 2 seconds for the answer; a target that leaves gets 10 seconds to finish its work.
 
 # %%
 balancer = elb.create_load_balancer(Name="front", Subnets=subnets)["LoadBalancers"][0]
 url = "http://" + balancer["DNSName"]
 
 
-def target_group(name, **settings):
-    return elb.create_target_group(
-        Name=name, Protocol="HTTP", Port=80, VpcId=vpc, TargetType="ip",
-        **{"HealthCheckPath": "/health", "HealthCheckIntervalSeconds": 10, **settings},
+def target_group(name):
+    arn = elb.create_target_group(
+        Name=name, Protocol="HTTP", Port=80, VpcId=vpc, TargetType="ip", HealthCheckPath="/health",
+        HealthCheckIntervalSeconds=5, HealthCheckTimeoutSeconds=2, HealthyThresholdCount=2,
     )["TargetGroups"][0]["TargetGroupArn"]
+    elb.modify_target_group_attributes(
+        TargetGroupArn=arn, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "10"}]
+    )
+    return arn
 
 
 web_group = target_group("web")
-answer = elb.modify_target_group_attributes(
-    TargetGroupArn=web_group, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "20"}]
-)
 entry = {"targetGroupArn": web_group, "containerName": "app", "containerPort": 80}
 
 # %% [markdown]
@@ -96,7 +98,7 @@ created = ecs.create_service(
     cluster="demo", serviceName="web", taskDefinition="web", desiredCount=2, launchType="FARGATE",
     networkConfiguration=network, loadBalancers=[entry],
 )
-lab.region.run_for("1m")
+lab.region.run_for("40s")
 print(lab.region.get(url).status)
 
 # %% [markdown]
@@ -118,7 +120,7 @@ shop = ecs.create_service(
     cluster="demo", serviceName="shop", taskDefinition="web", desiredCount=2, launchType="FARGATE",
     networkConfiguration=network, loadBalancers=[{**entry, "targetGroupArn": shop_group}],
 )
-lab.region.run_for("1m")
+lab.region.run_for("40s")
 ### END SOLUTION
 
 # %%
@@ -134,7 +136,7 @@ def health(group=web_group):
 print(health())
 
 # %% tags=["nbval-ignore-output"]
-report = lab.load(url, rps=4, for_="20s")
+report = lab.load(url, rps=4, for_="15s")
 
 # %%
 print(report)
@@ -150,15 +152,16 @@ print(report)
 # `HealthCheckIntervalSeconds` (default 30): about a minute with the defaults. A **new** target needs only **one** passed check; one that was
 # unhealthy needs `HealthyThresholdCount` (default 5).
 #
-# Experiment 1. This revision falls ill 40 seconds after it starts. **Predict:** what will ECS do with its tasks?
+# Experiment 1. The groups of this lab are quicker: 2 failed checks, 5 seconds apart. This revision falls ill 15 seconds after it
+# starts. **Predict:** what will ECS do with its tasks?
 
 # %%
-define("ill", "--unhealthy-after", "40")
+define("ill", "--unhealthy-after", "15")
 created = ecs.create_service(
     cluster="demo", serviceName="ill", taskDefinition="ill", desiredCount=1, launchType="FARGATE",
     networkConfiguration=network, loadBalancers=[entry],
 )
-lab.region.run_for("4m")
+lab.region.run_for("75s")
 stopped = ecs.list_tasks(cluster="demo", serviceName="ill", desiredStatus="STOPPED")["taskArns"]
 task = ecs.describe_tasks(cluster="demo", tasks=stopped[:1])["tasks"][0]
 print(task["stopCode"])
@@ -168,27 +171,28 @@ print(task["stoppedReason"].partition(" (")[0])
 events = ecs.describe_services(cluster="demo", services=["ill"])["services"][0]["events"]
 print(next(e["message"] for e in reversed(events) if "is unhealthy" in e["message"]).partition("due to ")[2])
 
+# %% tags=["nbval-ignore-output"]
+lab.timeline("ill")
+
 # %% [markdown]
-# The container never stopped; the load balancer called its target unhealthy, and the **service** replaced the task. Where a load
+# Read the picture: each time the healthy line falls to zero a target was called unhealthy, and the filled area shows the new task
+# that starts beside the old one.
+#
+# No container stopped by itself; the load balancer called its target unhealthy, and the **service** replaced the task. Where a load
 # balancer is in play, its verdict counts like a container's own health check.
 
 # %%
-ecs.delete_service(cluster="demo", service="ill", force=True)
-lab.region.run_for("40s")
-print(health())
+gone = ecs.delete_service(cluster="demo", service="ill", force=True)
 
 # %% [markdown]
 # ## 3. Break it: a slow starter
 #
-# Experiment 2. This app needs 40 seconds before it listens. The first check fails, and the second, 10 seconds later; the target is
+# Experiment 2. This app needs 30 seconds before it listens. The first check fails, and the second, 5 seconds later; the target is
 # unhealthy. **Predict:** will this service ever be up?
 
 # %%
-define("slow", "--start-delay", "40")
+define("slow", "--start-delay", "30")
 slow_group = target_group("slow")
-answer = elb.modify_target_group_attributes(
-    TargetGroupArn=slow_group, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "10"}]
-)
 rule = elb.create_rule(
     ListenerArn=listener, Priority=10, Conditions=[{"Field": "path-pattern", "Values": ["/slow-shop*"]}],
     Actions=[{"Type": "forward", "TargetGroupArn": slow_group}],
@@ -197,7 +201,7 @@ created = ecs.create_service(
     cluster="demo", serviceName="slow", taskDefinition="slow", desiredCount=1, launchType="FARGATE",
     networkConfiguration=network, loadBalancers=[{**entry, "targetGroupArn": slow_group}],
 )
-lab.region.run_for("3m")
+lab.region.run_for("1m")
 stopped = ecs.list_tasks(cluster="demo", serviceName="slow", desiredStatus="STOPPED")["taskArns"]
 print("more than one task was stopped:", len(stopped) > 1)
 
@@ -210,7 +214,7 @@ lab.exercise("load-balancing.grace")
 # %% exercise="load-balancing.grace"
 ### BEGIN SOLUTION
 answer = ecs.update_service(cluster="demo", service="slow", healthCheckGracePeriodSeconds=90)
-lab.region.run_for("3m")
+lab.region.run_for("75s")
 ### END SOLUTION
 
 # %%
@@ -242,7 +246,7 @@ created = ecs.create_service(
     cluster="demo", serviceName="images", taskDefinition="images", desiredCount=1, launchType="FARGATE",
     networkConfiguration=network, loadBalancers=[{**entry, "targetGroupArn": images_group}],
 )
-lab.region.run_for("1m")
+lab.region.run_for("40s")
 ### END SOLUTION
 
 # %%
@@ -265,7 +269,36 @@ moved = lab.region.get(url + "/old/page")
 print(moved.status, moved.headers["Location"].replace(balancer["DNSName"], "…"))
 
 # %% [markdown]
-# ## 5. Leaving politely
+# ## 5. Weights: a share of the traffic
+#
+# A rule may forward to **several** groups, each with a weight. A group gets its weight divided by the sum of all weights. `web` runs
+# version 1.0 of the app and `images` version 2.0, so the answers tell who was asked. **Predict:** of 60 requests, how many does a
+# group of weight 1 get beside one of weight 3?
+
+# %%
+lab.exercise("load-balancing.weights")
+
+# %% exercise="load-balancing.weights"
+### BEGIN SOLUTION
+shares = {"TargetGroups": [{"TargetGroupArn": web_group, "Weight": 3}, {"TargetGroupArn": images_group, "Weight": 1}]}
+answer = elb.modify_listener(ListenerArn=listener, DefaultActions=[{"Type": "forward", "ForwardConfig": shares}])
+### END SOLUTION
+
+# %%
+lab.check("load-balancing.weights")
+
+# %% tags=["nbval-ignore-output"]
+report = lab.load(url, rps=4, for_="15s")
+
+# %%
+print("answers by version:", dict(sorted(report.by_version.items())))
+
+# %% [markdown]
+# The share belongs to the **group**, however many tasks stand behind it. Blue/green, linear and canary deployments move traffic by
+# changing these numbers: lab 08.
+
+# %% [markdown]
+# ## 6. Leaving politely
 #
 # A task that stops is deregistered first. Its target is **draining** for the deregistration delay (default **300 seconds**): no new requests,
 # time to finish the old ones. Only then does the container get SIGTERM. **Predict:** what will `lastStatus` be meanwhile?
@@ -273,7 +306,7 @@ print(moved.status, moved.headers["Location"].replace(balancer["DNSName"], "…"
 # %%
 arn = ecs.list_tasks(cluster="demo", serviceName="web")["taskArns"][0]
 ecs.stop_task(cluster="demo", task=arn)
-lab.region.run_for("8s")
+lab.region.run_for("5s")
 task = ecs.describe_tasks(cluster="demo", tasks=[arn])["tasks"][0]
 print(task["lastStatus"], "- container", task["containers"][0]["lastStatus"], "-", "draining" in health())
 
@@ -294,7 +327,7 @@ answer = elb.modify_target_group_attributes(
 lab.check("load-balancing.drain")
 
 # %% [markdown]
-# ## 6. Three errors, three causes
+# ## 7. Three errors, three causes
 #
 # | status | the load balancer says | look at |
 # |---|---|---|
@@ -302,30 +335,43 @@ lab.check("load-balancing.drain")
 # | **503** | no target is registered | the service: are there tasks? the right group? |
 # | **504** | the target did not answer in time | security groups; a slow app against the idle timeout (60 s) |
 #
-# Experiment 3. `/slow?seconds=N` of the lab app answers after N seconds. **Predict:** what comes back for 70?
+# Experiment 3. We shorten the idle timeout to 20 seconds. `/slow?seconds=N` of the lab app answers after N seconds. **Predict:** what
+# comes back for 2, and for 40?
 
 # %%
-lab.region.run_for("1m")
-print(lab.region.get(url + "/slow?seconds=5").status, lab.region.get(url + "/slow?seconds=70").status)
+answer = elb.modify_load_balancer_attributes(
+    LoadBalancerArn=balancer["LoadBalancerArn"], Attributes=[{"Key": "idle_timeout.timeout_seconds", "Value": "20"}]
+)
+print(lab.region.get(url + "/slow?seconds=2").status, lab.region.get(url + "/slow?seconds=40").status)
 
 # %% [markdown]
-# Experiment 4. Now a target whose security group lets nobody in. Its checks get no answer, and neither do users.
+# Experiment 4. Two targets that never answer. Group `wrong-port` has the address of a `web` task, but port 81, where nobody listens.
+# Group `dark` has a task whose security group lets nobody in. **Predict:** which is the 502, which the 504?
 
 # %%
+wrong_group, dark_group = target_group("wrong-port"), target_group("dark")
+for priority, path, group in [(35, "/wrong-port", wrong_group), (40, "/dark", dark_group)]:
+    elb.create_rule(
+        ListenerArn=listener, Priority=priority, Conditions=[{"Field": "path-pattern", "Values": [path]}],
+        Actions=[{"Type": "forward", "TargetGroupArn": group}],
+    )
+address = elb.describe_target_health(TargetGroupArn=web_group)["TargetHealthDescriptions"][-1]["Target"]["Id"]
+answer = elb.register_targets(TargetGroupArn=wrong_group, Targets=[{"Id": address, "Port": 81}])
+
 closed = ec2.create_security_group(GroupName="closed", Description="closed", VpcId=vpc)["GroupId"]
-dark_group = target_group("dark")
-rule = elb.create_rule(
-    ListenerArn=listener, Priority=40, Conditions=[{"Field": "path-pattern", "Values": ["/dark"]}],
-    Actions=[{"Type": "forward", "TargetGroupArn": dark_group}],
-)
 created = ecs.create_service(
     cluster="demo", serviceName="dark", taskDefinition="web", desiredCount=1, launchType="FARGATE",
     networkConfiguration={"awsvpcConfiguration": {"subnets": subnets, "securityGroups": [closed]}},
     loadBalancers=[{**entry, "targetGroupArn": dark_group}], healthCheckGracePeriodSeconds=3600,
 )
-lab.region.run_for("1m")
-target = elb.describe_target_health(TargetGroupArn=dark_group)["TargetHealthDescriptions"][0]
-print(target["TargetHealth"]["State"], "-", target["TargetHealth"]["Description"], "-", lab.region.get(url + "/dark").status)
+lab.region.run_for("50s")
+for path, group in [("/wrong-port", wrong_group), ("/dark", dark_group)]:
+    target = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"][0]["TargetHealth"]
+    print(f"{path:<11} {target['State']} ({target['Description']}) {lab.region.get(url + path).status}")
+
+# %% [markdown]
+# One machine refuses; the other is silent, as behind every closed security group. Both targets are unhealthy, and are asked nevertheless:
+# where **all** targets are unhealthy, the load balancer sends to all of them.
 
 # %%
 lab.exercise("load-balancing.let-in")
@@ -337,7 +383,7 @@ answer = ec2.authorize_security_group_ingress(
     GroupId=closed,
     IpPermissions=[{"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{"GroupId": g} for g in default]}],
 )
-lab.region.run_for("90s")
+lab.region.run_for("1m")
 ### END SOLUTION
 
 # %%
