@@ -35,6 +35,7 @@ class ServiceDeployment:
     status_reason: str | None = None
     stage: str | None = None
     stage_since: float = 0.0
+    shifted_at: float | None = None  # when production traffic was shifted in this stage
     finished_at: float | None = None
     stopped_at: float | None = None
     updated_at: float = 0.0

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from . import Region
     from .deployments import ServiceDeployment
 
-MOST_STEPS = 100  # at one moment
+MOST_STEPS = 200  # at one moment; 34 steps of 3 percent without a wait take three each
 HOOK_ANSWERS = ("SUCCEEDED", "FAILED", "IN_PROGRESS")
 
 
@@ -88,6 +88,7 @@ def _view(region: "Region", service: Service, record: "ServiceDeployment", now: 
         configuration=record.configuration,
         stage=record.stage,
         since=record.stage_since,
+        shifted_at=record.shifted_at,
         production=production,
         test=test,
         hooks=[_hook_view(hook) for hook in record.hooks if hook["stage"] == record.stage],
@@ -136,12 +137,12 @@ def _carry_out(region: "Region", service: Service, record: "ServiceDeployment", 
     """Do one thing. True when the plan should be looked at again at once."""
     match action:
         case rules.Enter(stage=stage):
-            record.stage, record.stage_since, record.updated_at = stage, now, now
+            record.stage, record.stage_since, record.updated_at, record.shifted_at = stage, now, now, None
             record.hooks = [h for h in record.hooks if h["stage"] != stage] + _hooks_of(region, record, stage)
             return True
         case rules.SetWeights(production=production, test=test):
-            if record.stage == "PRODUCTION_TRAFFIC_SHIFT" and record.weights[record.target.id][0] == 0:
-                record.stage_since = now  # the schedule runs from the first shift, however long hooks took
+            if record.stage == rules.STEP:
+                record.shifted_at = now
             _weigh(region, service, record, production, test)
             return True
         case rules.Invoke(hook_id=hook_id):

@@ -3,7 +3,8 @@
 Theory. The new revision (green) is brought up beside the old one (blue), each at
 full size. Then traffic is shifted: at once, in equal steps, or a little first
 and the rest later. The deployment walks through its stages in order; hooks may
-hold or fail it at each. Until everything is cleaned up blue can still serve, so
+hold or fail it at each. A linear or canary deployment passes the two stages of
+the production shift, and their hooks, once for every step. Until everything is cleaned up blue can still serve, so
 a rollback is one change of weights.
 
 `plan` looks at one deployment and returns what may be done now; the caller does
@@ -11,7 +12,8 @@ it and asks again.
 
 Sources: Developer Guide, "Amazon ECS blue/green deployments", "Amazon ECS linear
 deployments", "Amazon ECS canary deployments", "Lifecycle hooks for Amazon ECS
-service deployments"; API Reference, DeploymentConfiguration, DeploymentLifecycleHook.
+service deployments"; API Reference, DeploymentConfiguration, DeploymentLifecycleHook
+(`lifecycleStages`: before and at every traffic shift step).
 """
 from __future__ import annotations
 
@@ -32,6 +34,7 @@ CALL_BACK_DELAY = 30.0
 PAUSE_MINUTES, MOST_PAUSE_MINUTES = 1440, 20160
 STAGE_LIMIT = 24 * 3600.0
 DEFAULT_BAKE = 15
+BEFORE_STEP, STEP = "PRE_PRODUCTION_TRAFFIC_SHIFT", "PRODUCTION_TRAFFIC_SHIFT"
 HOOK_TYPES, TIMEOUT_ACTIONS = ("AWS_LAMBDA", "PAUSE"), ("ROLLBACK", "CONTINUE")
 WAITING = ("IN_PROGRESS", "AWAITING_ACTION")
 ROLLS_BACK = {"FAILED": "failed", "TIMED_OUT": "timed out"}
@@ -135,13 +138,15 @@ class HookView:
 
 @dataclass(frozen=True)
 class View:
-    """One deployment under way. Weights are green's share in percent; `since` is when the stage began."""
+    """One deployment under way. Weights are green's share in percent; `since` is when the stage began,
+    `shifted_at` when production traffic was shifted in it."""
 
     configuration: Mapping[str, Any]
     stage: str | None
     since: float
     production: float
     test: float
+    shifted_at: float | None = None
     hooks: Sequence[HookView] = ()  # of this stage
     green_ready: bool = False  # all of green's tasks are up and healthy
     blue_gone: bool = False  # none of blue's tasks is left
@@ -213,7 +218,14 @@ def plan(view: View, now: float) -> list[Action]:
         return waits
     if view.stage == STAGES[-1]:
         return [Finish()]
-    return [Enter(STAGES[STAGES.index(view.stage) + 1])]
+    return [Enter(_following(view))]
+
+
+def _following(view: View) -> str:
+    """The next stage; a shift that has steps left goes back to the stage before it."""
+    if view.stage == STEP and view.production < 100:
+        return BEFORE_STEP
+    return STAGES[STAGES.index(view.stage) + 1]
 
 
 def _hooks(view: View, now: float) -> list[Action] | None:
@@ -261,17 +273,19 @@ def _shift_tests(view: View, now: float):
 
 
 def _shift_production(view: View, now: float):
+    """One step: shift, then wait for as long as the schedule has until the next."""
     steps = schedule(view.configuration)
-    due = [share for minutes, share in steps if view.since + 60 * minutes <= now]
-    if view.production < due[-1]:
-        return [SetWeights(due[-1], view.test)]
-    if view.production < 100:
-        return [WakeAt(view.since + 60 * steps[len(due)][0])]
-    return _network_delay(view, now)
+    done = sum(share <= view.production for _, share in steps)
+    if view.shifted_at is None and done < len(steps):
+        return [SetWeights(steps[done][1], view.test)]
+    if done == len(steps):
+        return _network_delay(view, now)
+    ends = view.shifted_at + 60 * (steps[done][0] - steps[done - 1][0])
+    return [WakeAt(ends)] if now < ends else None
 
 
 def _network_delay(view: View, now: float):
-    ends = view.since + NETWORK_LOAD_BALANCER_DELAY
+    ends = max(view.since, view.shifted_at or 0.0) + NETWORK_LOAD_BALANCER_DELAY
     return [WakeAt(ends)] if view.network and now < ends else None
 
 
@@ -288,7 +302,7 @@ WORK = {
     **{stage: _at_once for stage in STAGES},
     "SCALE_UP": _scale_up,
     "TEST_TRAFFIC_SHIFT": _shift_tests,
-    "PRODUCTION_TRAFFIC_SHIFT": _shift_production,
+    STEP: _shift_production,
     "BAKE_TIME": _bake,
     "CLEAN_UP": _clean_up,
 }

@@ -131,6 +131,60 @@ def test_a_hook_function_may_ask_the_api_wait_and_then_decide(lab):
     assert ends_well(web, lab)[2] == "SUCCESSFUL"
 
 
+CANARY = {"canaryConfiguration": {"canaryPercent": 20.0, "canaryBakeTimeInMinutes": 1}}
+
+
+@pytest.mark.parametrize("stage", ["PRE_PRODUCTION_TRAFFIC_SHIFT", "PRODUCTION_TRAFFIC_SHIFT"])
+def test_a_hook_of_the_production_shift_is_called_for_every_step(lab, stage):
+    shares = []
+
+    def gate(event, _context):
+        weights = event["executionDetails"]["productionTrafficWeights"]
+        shares.append((event["lifecycleStage"], weights[lab.service()["deployments"][0]["id"]]))
+        return {"hookStatus": "SUCCEEDED"}
+
+    hook = {"hookTargetArn": lab.region.add_function("gate", gate), "roleArn": ROLE, "lifecycleStages": [stage]}
+    web = Shifting(lab, "CANARY", **CANARY, lifecycleHooks=[hook])
+    web.release()
+    lab.region.run_for("5m")
+    assert shares == [(stage, 0.0), (stage, 20.0)]
+    assert ends_well(web, lab)[2] == "SUCCESSFUL"
+
+
+def test_a_hook_that_fails_at_the_second_step_takes_the_canary_back(lab):
+    answers = [{"hookStatus": "SUCCEEDED"}, {"hookStatus": "FAILED"}]
+    arn = lab.region.add_function("gate", lambda _event, _context: answers.pop(0))
+    web = Shifting(lab, "CANARY", **CANARY, lifecycleHooks=[{"hookTargetArn": arn, "roleArn": ROLE, "lifecycleStages": ["PRE_PRODUCTION_TRAFFIC_SHIFT"]}])
+    web.release()
+    report = lab.region.load(web.url, rps=5, for_="4m")
+    assert answers == [] and report.failed == 0
+    assert 0 < report.by_version["2.0"] <= 0.2 * 5 * 75
+    assert ends_well(web, lab) == ("COMPLETED", "web:1", "ROLLBACK_SUCCESSFUL")
+
+
+def test_a_pause_before_the_shift_asks_again_before_the_next_step(lab):
+    web = Shifting(lab, "CANARY", **CANARY, lifecycleHooks=[{"targetType": "PAUSE", "lifecycleStages": ["PRE_PRODUCTION_TRAFFIC_SHIFT"]}])
+    web.release()
+    seen = []
+    for _ in range(2):
+        lab.region.run_for("2m")
+        (hook,) = web.newest()["lifecycleHookDetails"]
+        seen.append((hook["hookId"], hook["status"], web.versions()))
+        lab.ecs.continue_service_deployment(serviceDeploymentArn=web.newest()["serviceDeploymentArn"], hookId=hook["hookId"])
+    assert [one[1:] for one in seen] == [("AWAITING_ACTION", {"1.0"}), ("AWAITING_ACTION", {"1.0", "2.0"})]
+    assert seen[0][0] != seen[1][0]
+    lab.region.run_for("3m")
+    assert ends_well(web, lab)[2] == "SUCCESSFUL"
+
+
+def test_thirty_four_steps_without_a_wait_are_one_shift(lab):
+    web = Shifting(lab, "LINEAR", linearConfiguration={"stepPercent": 3.0, "stepBakeTimeInMinutes": 0}, bakeTimeInMinutes=0)
+    web.release()
+    lab.region.run_for("1m")
+    assert web.versions() == {"2.0"}
+    assert ends_well(web, lab)[2] == "SUCCESSFUL"
+
+
 @pytest.mark.parametrize("answer", [{"hookStatus": "FAILED"}, {"wrong": 1}, None, "raises", "missing"])
 def test_a_hook_that_fails_or_answers_nonsense_rolls_back(lab, answer):
     def gate(_event, _context):

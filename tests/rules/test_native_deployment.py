@@ -33,9 +33,10 @@ def walk(configuration, *, hooks=None, trouble_at=None, ready_after=30.0, gone_a
             told.append((now, action))
             match action:
                 case Enter(stage=stage):
-                    view, moved = replace(view, stage=stage, since=now, hooks=()), True
+                    view, moved = replace(view, stage=stage, since=now, shifted_at=None, hooks=()), True
                 case SetWeights(production=production, test=test):
-                    view, moved = replace(view, production=production, test=test), True
+                    shifted_at = now if view.stage == native.STEP else None
+                    view, moved = replace(view, production=production, test=test, shifted_at=shifted_at), True
                 case Invoke(hook_id=hook_id):
                     view = replace(view, hooks=[replace(h, status="SUCCEEDED") if h.id == hook_id else h for h in view.hooks])
                     moved = True
@@ -133,6 +134,27 @@ def test_a_pause_ends_by_its_timeout_action():
     assert stage(replace(waiting, status="TIMED_OUT", timeout_action="CONTINUE")) == [Enter("TEST_TRAFFIC_SHIFT")]
 
 
+@pytest.mark.parametrize("name", ["PRE_PRODUCTION_TRAFFIC_SHIFT", "PRODUCTION_TRAFFIC_SHIFT"])
+def test_hooks_of_the_production_shift_run_before_or_at_every_step(name):
+    linear = settings("LINEAR", linearConfiguration={"stepPercent": 40.0, "stepBakeTimeInMinutes": 2}, bakeTimeInMinutes=0)
+    told = walk(linear, hooks={name: [HookView("h", "AWS_LAMBDA")]})
+    story = [a if isinstance(a, Invoke) else a.production for _, a in told if isinstance(a, Invoke) or getattr(a, "production", 0)]
+    assert story == [Invoke("h"), 40.0, Invoke("h"), 80.0, Invoke("h"), 100.0]
+
+
+def test_hooks_of_other_stages_run_once_in_a_linear_deployment():
+    linear = settings("LINEAR", linearConfiguration={"stepPercent": 40.0, "stepBakeTimeInMinutes": 2}, bakeTimeInMinutes=0)
+    told = walk(linear, hooks={"POST_PRODUCTION_TRAFFIC_SHIFT": [HookView("h", "AWS_LAMBDA")]})
+    assert [a for _, a in told if isinstance(a, Invoke)] == [Invoke("h")]
+
+
+def test_a_step_bakes_from_its_own_shift_however_long_its_hook_took():
+    canary = settings("CANARY", canaryConfiguration={"canaryPercent": 10.0, "canaryBakeTimeInMinutes": 3})
+    view = View(canary, "PRODUCTION_TRAFFIC_SHIFT", 0.0, 10.0, 0.0, shifted_at=400.0)
+    assert native.plan(view, 579.0) == [WakeAt(580.0)]
+    assert native.plan(view, 580.0) == [Enter("PRE_PRODUCTION_TRAFFIC_SHIFT")]
+
+
 configurations = st.one_of(
     st.builds(lambda bake: settings(bakeTimeInMinutes=bake), st.integers(0, 30)),
     st.builds(
@@ -156,4 +178,7 @@ def test_whatever_happens_traffic_only_moves_forward_and_the_deployment_ends(con
     assert isinstance(end, (Finish, RollBack))
     if isinstance(end, Finish):
         assert shares[-1] == 100
-        assert [s for s in STAGES if s in stages(told)] == stages(told)
+        passed = stages(told)
+        assert list(dict.fromkeys(passed)) == [s for s in STAGES if s in passed]
+        assert passed.count(native.BEFORE_STEP) == passed.count(native.STEP) == len(native.schedule(configuration))
+        assert all(passed.count(s) == 1 for s in passed if s not in (native.BEFORE_STEP, native.STEP))
