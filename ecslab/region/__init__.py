@@ -29,7 +29,9 @@ from .clock import VirtualClock, WallClock, seconds
 from .connect import Connect
 from .discovery import Discovery
 from .environment import Environment, waiter_delay
+from .failures import Failures
 from .firewall import Firewall
+from .hosts import Hosts
 from .identifiers import ACCOUNT, Identifiers
 from .model import Cluster, ContainerInstance, Service, Task, TaskDefinition
 from .monitoring import Monitoring
@@ -130,6 +132,8 @@ class Region:
         self.connect = Connect(self)
         self.reach = Reach(self)
         self.firewall = Firewall(self)
+        self.failures = Failures(self)
+        self.hosts = Hosts(self)
         self.codedeploy = CodeDeploy(self)
         self.auto_scaling = AutoScaling(self)
         self.monitoring = Monitoring(self)
@@ -181,13 +185,14 @@ class Region:
         """The region's time, in UTC: what to ask CloudWatch about."""
         return datetime.fromtimestamp(self.clock.now(), timezone.utc)
 
-    def add_instance(self, cluster: str = "default", instance_type: str = "m5.large", zone: str | None = None) -> str:
-        """Launch an EC2 instance whose agent joins the cluster. The container instance's ARN comes back."""
+    def add_instance(self, cluster: str = "default", instance_type: str = "m5.large", zone: str | None = None, *, spot: bool = False) -> str:
+        """Launch an EC2 instance whose agent joins the cluster at once. The container instance's ARN comes back."""
         from . import placing
+        from .instance_types import instance_type as known
 
-        found = self.clusters.get(cluster)
-        if found is None:
-            raise ValueError(f"There is no cluster {cluster!r}. Create it first: ecs.create_cluster(clusterName={cluster!r}).")
+        self._cluster_for_instances(cluster)
+        if known(instance_type) is None:
+            raise ValueError(f"There is no EC2 instance type {instance_type!r}. m5.large and t3.medium are two.")
         subnet = next((s for s in self.vpc.default_subnets() if zone in (None, self.vpc.zone(s))), None)
         if subnet is None:
             raise ValueError(f"There is no Availability Zone {zone!r} in {self.name}.")
@@ -198,14 +203,32 @@ class Region:
             MaxCount=1,
             SubnetId=subnet,
             SecurityGroupIds=[self.vpc.default_group(subnet)],
-            PrivateIpAddress=self.vpc.free_address(subnet),
+            UserData=f"#!/bin/bash\necho ECS_CLUSTER={cluster} >> /etc/ecs/ecs.config\n",
+            **({"InstanceMarketOptions": {"MarketType": "spot"}} if spot else {}),
         )
-        instance_id = launched["Instances"][0]["InstanceId"]
         with self.lock:
-            network = self.vpc.network_of(instance_id)
-            instance = placing.register(self, found, instance_id, instance_type, self.vpc.zone(subnet), network=network)
+            instance = self.hosts.join(launched["Instances"][0]["InstanceId"])
             self._changed()
             return instance.arn
+
+    def add_external_instance(self, cluster: str = "default", vcpus: int = 2, memory: int = 4096) -> str:
+        """Register a machine of one's own, as ECS Anywhere does, for tasks of launch type EXTERNAL. Its ARN comes back.
+
+        memory: what it registers, in MiB.
+        """
+        from . import hosts
+
+        found = self._cluster_for_instances(cluster)
+        with self.lock:
+            instance = hosts.external(self, found, vcpus, memory)
+            self._changed()
+            return instance.arn
+
+    def _cluster_for_instances(self, name: str) -> Cluster:
+        found = self.clusters.get(name)
+        if found is None:
+            raise ValueError(f"There is no cluster {name!r}. Create it first: ecs.create_cluster(clusterName={name!r}).")
+        return found
 
     def kill(self, task: str, container: str | None = None) -> None:
         """Kill a container of a running task behind ECS's back, as `docker kill` or a crash would (exit code 137)."""
@@ -216,6 +239,67 @@ class Region:
                 raise ValueError(f"Container {name} of task {found.id} is not running.")
             self.engine.kill(found.id, name)
             self._changed()
+
+    def fail_instance(self, instance: str) -> None:
+        """Let the host of a container instance die: its tasks are lost, its agent is not connected any more.
+
+        instance: its ARN or id, or that of its EC2 instance. An Auto Scaling group replaces one of its own.
+        """
+        with self.lock:
+            found = self._instance(instance)
+            self.failures.lose_instance(found)
+            self._changed()
+            in_group = not found.is_external and self.vpc.in_scaling_group(found.ec2_instance_id)
+        if in_group:
+            self.client("ec2").terminate_instances(InstanceIds=[found.ec2_instance_id])
+
+    def fail_zone(self, zone: str) -> None:
+        """Let an Availability Zone fail: all that runs there is lost, and nothing starts there until `restore_zone`."""
+        self._check_zone(zone)
+        with self.lock:
+            self.failures.fail_zone(zone)
+            self._changed()
+
+    def restore_zone(self, zone: str) -> None:
+        """Bring a failed Availability Zone back, with its instances, empty."""
+        self._check_zone(zone)
+        with self.lock:
+            self.failures.restore_zone(zone)
+            self._changed()
+
+    def interrupt_spot(self, what: str | None = None, *, rate: float | None = None) -> list[str]:
+        """Take Spot capacity back, with two minutes' notice. The ARNs of what got its notice come back.
+
+        what: a task of FARGATE_SPOT or a Spot container instance (ARN or id); everything on Spot when left out.
+        rate: instead of now, from now on by chance: how often an hour each is interrupted on average; 0 ends that.
+        """
+        with self.lock:
+            if rate is not None:
+                if rate < 0 or what is not None:
+                    raise ValueError("rate is a number of interruptions an hour, from 0 up, of everything on Spot.")
+                self.failures.interrupt_at_rate(rate)
+                return []
+            spot = self.failures.spot()
+            chosen = [one for one in spot if what is None or what.rpartition("/")[2] in (one.id, getattr(one, "ec2_instance_id", None))]
+            if what is not None and not chosen:
+                raise ValueError(f"{what} does not run on Spot capacity.")
+            for one in chosen:
+                self.failures.interrupt(one)
+            self._changed()
+            return [one.arn for one in chosen]
+
+    def _check_zone(self, zone: str) -> None:
+        zones = sorted(self.vpc.zone(s) for s in self.vpc.default_subnets())
+        if zone not in zones:
+            raise ValueError(f"There is no Availability Zone {zone!r} in {self.name}. There are {', '.join(zones)}.")
+
+    def _instance(self, identifier: str) -> ContainerInstance:
+        wanted = identifier.rpartition("/")[2]
+        for cluster in self.clusters.values():
+            for instance in cluster.instances.values():
+                if wanted in (instance.id, instance.ec2_instance_id):
+                    return instance
+        raise ValueError(f"There is no container instance {wanted}.")
 
     def history(self, task: str) -> list[str]:
         """Every lastStatus a task has had, in order."""

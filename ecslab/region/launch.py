@@ -13,6 +13,7 @@ from ..rules import lifecycle
 from ..rules import task_definition as definitions
 from ..rules.capacity_providers import capacity_provider_strategy, split
 from ..rules.errors import EcsError, invalid
+from .failures import no_capacity
 from .model import Cluster, ContainerInstance, Deployment, Service, Task, TaskDefinition, without_none
 
 if TYPE_CHECKING:
@@ -162,6 +163,9 @@ def _subnet(region: "Region", task: Task, subnets: Sequence[str]) -> str:
     if task.instance is not None and task.instance.engine.network is not None:
         here = [s for s in subnets if region.vpc.zone(s) == task.instance.zone]
         subnets = here or subnets
+    subnets = [s for s in subnets if region.vpc.zone(s) not in region.failures.zones]
+    if not subnets:
+        raise no_capacity()
     return min(subnets, key=lambda s: task.cluster.spread[task.group, s])
 
 

@@ -89,6 +89,8 @@ class ContainerInstance:
     agent_connected: bool = True
     version: int = 1
     eni_limit: int = 3
+    gpus: int = 0
+    interrupted: bool = False  # its Spot capacity is being taken back
     held: dict[str, "Task"] = field(default_factory=dict)  # not STOPPED, by id
 
     def tasks(self) -> list["Task"]:
@@ -144,6 +146,7 @@ class Task:
     progress: lifecycle.Progress = lifecycle.Progress()
     prepared: bool = False
     removing: bool = False
+    lost: bool = False  # what it ran on is gone
     targets: list[Any] = field(default_factory=list)  # balancing.Target, where it is registered
     endpoints: tuple[Any, ...] = ()  # connect.Endpoint, what it may call by a short name
     registries: list[str] = field(default_factory=list)  # ids of Cloud Map services, where it is registered

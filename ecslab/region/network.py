@@ -20,8 +20,10 @@ MAX_SECURITY_GROUPS = 5
 
 @lru_cache
 def mended() -> None:
-    """moto's EC2 with default security groups that let their own members in, as in AWS. Once for the process."""
+    """moto's EC2 with default security groups that let their own members in, as in AWS, and instances at addresses
+    that no other interface has. Once for the process."""
     from moto.ec2.models.security_groups import SecurityGroup, SecurityGroupRule
+    from moto.ec2.models.subnets import Subnet
 
     make = SecurityGroup.__init__
 
@@ -32,6 +34,16 @@ def mended() -> None:
             group.ingress_rules.append(SecurityGroupRule(group.ec2_backend, "-1", group.id, None, None, None, itself, is_egress=False))
 
     SecurityGroup.__init__ = init
+    Subnet.get_available_subnet_ip = _address_for_instance
+
+
+def _address_for_instance(subnet, instance) -> str:
+    """The lowest address of the subnet that no interface has. AWS keeps the first four and the last."""
+    taken = {eni.private_ip_address for eni in subnet.ec2_backend.enis.values()}
+    hosts = ipaddress.ip_network(subnet.cidr_block)
+    address = next(str(hosts[n]) for n in range(4, hosts.num_addresses - 1) if str(hosts[n]) not in taken)
+    subnet.request_ip(address, instance)
+    return address
 
 
 def ec2(region_name: str):
@@ -132,6 +144,16 @@ class Vpc:
         vpc = self._ec2.get_vpc(eni.subnet.vpc_id)
         return Network(vpc.id, vpc.cidr_block, eni.subnet.id, eni.id, eni.private_ip_address, eni.mac_address)
 
+    def instances(self) -> list:
+        """moto's EC2 instances, the oldest first."""
+        return list(self._ec2.all_instances())
+
+    def instance(self, instance_id: str):
+        return self._ec2.get_instance(instance_id)
+
+    def in_scaling_group(self, instance_id: str) -> bool:
+        return getattr(self.instance(instance_id), "autoscaling_group", None) is not None
+
     def default_subnets(self) -> list[str]:
         """One subnet per Availability Zone of the default VPC."""
         vpc = self._ec2.get_default_vpc()
@@ -147,7 +169,7 @@ class Vpc:
         for step in range(size):
             offset = (start + step) % size
             address = str(hosts[offset + 4])
-            if address not in taken:
+            if address not in taken and address not in subnet._subnet_ips:
                 taken.add(address)
                 self._next[subnet.id] = offset + 1
                 return address

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Sequence
 
 from ..engines.base import Instance
-from ..rules import network as network_rules
 from ..rules import placement
 from ..rules import task_definition as definitions
+from ..rules.errors import invalid
+from . import instance_types
 from .model import Cluster, ContainerInstance
 
 if TYPE_CHECKING:
@@ -21,18 +22,6 @@ if TYPE_CHECKING:
 AGENT_VERSION = "1.97.0"
 ECS_IMAGE = "ami-12c6146b"  # an image that moto has
 DEFAULT_TYPE = "m5.large"
-# vCPU, memory an instance registers in MiB (a little below nominal). Other types count as the default one.
-INSTANCE_TYPES = {
-    "t3.micro": (2, 904),
-    "t3.small": (2, 1896),
-    "t3.medium": (2, 3843),
-    "t3.large": (2, 7800),
-    "c5.large": (2, 3767),
-    "m5.large": (2, 7764),
-    "m5.xlarge": (4, 15720),
-    "m5.2xlarge": (8, 31600),
-    "r5.large": (2, 15740),
-}
 
 
 @dataclass(frozen=True)
@@ -53,26 +42,28 @@ def register(
     network=None,
 ) -> ContainerInstance:
     """A new ACTIVE container instance of the cluster."""
-    instance_type = instance_type or DEFAULT_TYPE
-    vcpu, size = INSTANCE_TYPES.get(instance_type, INSTANCE_TYPES[DEFAULT_TYPE])
-    zone = zone or f"{region.name}a"
+    kind = instance_types.instance_type(instance_type or DEFAULT_TYPE)
+    if kind is None:
+        raise invalid(f"The instance type {instance_type} does not exist.")
+    external = (ec2_instance_id or "").startswith("mi-")
+    zone = f"{region.name}a" if zone is None else zone
     instance_id = region.ids.hex()
+    own = {"ecs.ami-id": ECS_IMAGE, "ecs.availability-zone": zone, "ecs.instance-type": kind.name}
     instance = ContainerInstance(
         arn=region.ids.arn("container-instance", cluster.name, instance_id),
         id=instance_id,
         cluster=cluster,
         ec2_instance_id=ec2_instance_id,
         zone=zone,
-        cpu=cpu or vcpu * 1024,
-        memory=memory or size,
+        cpu=cpu or kind.cpu,
+        memory=memory or kind.memory,
         registered_at=region.clock.now(),
         engine=Instance(instance_id, network),
-        eni_limit=1 + network_rules.awsvpc_tasks(instance_type, trunking=region.account_setting("awsvpcTrunking") == "enabled"),
+        eni_limit=1 + kind.awsvpc_tasks(trunking=region.account_setting("awsvpcTrunking") == "enabled"),
+        gpus=0 if external else kind.gpus,
         attributes={
-            "ecs.ami-id": ECS_IMAGE,
-            "ecs.availability-zone": zone,
-            "ecs.cpu-architecture": "x86_64",
-            "ecs.instance-type": instance_type,
+            **({} if external else own),
+            "ecs.cpu-architecture": kind.architecture,
             "ecs.os-family": "LINUX",
             "ecs.os-type": "linux",
             **{name: None for name in definitions.AGENT_CAPABILITIES},
@@ -151,6 +142,7 @@ def _request(definition: dict, group: str, constraints: Sequence[dict]) -> place
         memory=memory,
         host_ports=host_ports(definition),
         needs_eni=definition.get("networkMode") == "awsvpc",
+        gpus=definitions.gpus(definition),
         required_attributes=tuple(definition.get("requiresAttributes", ())),
         constraints=tuple(definition.get("placementConstraints", ())),
         group=group,
@@ -180,6 +172,7 @@ def _view(instance: ContainerInstance) -> placement.InstanceView:
         used_tcp_ports=instance.ports | ports_in_use(instance),
         used_udp_ports=ports_in_use(instance, "udp"),
         eni_slots=instance.eni_limit - 1 - sum(t.network_mode == "awsvpc" for t in tasks),
+        gpus=instance.gpus - sum(definitions.gpus(t.definition) for t in tasks) if instance.gpus else 0,
         tasks_by_group=groups,
         running_tasks=sum(t.last_status == "RUNNING" for t in tasks),
     )

@@ -18,7 +18,8 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 OURS = {"ecs": "EcsResponse", "applicationautoscaling": "ScalingResponse"}  # services answered by us, as moto's packages call them -> our response
-MENDED = {"elb": "elbv2", "cloudwatch": "metrics", "codedeploy": "codedeploy", "ec2": "network"}  # services of moto's that want mending -> where that is done
+# services of moto's that want mending -> where that is done
+MENDED = {"elb": "elbv2", "cloudwatch": "metrics", "codedeploy": "codedeploy", "ec2": "network", "autoscaling": "scaling_groups"}
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "host.docker.internal")
 
 

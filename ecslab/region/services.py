@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Sequence
 
 from ..rules import daemon, health, lifecycle, placement, rollout
+from ..rules.errors import EcsError
 from . import daemons, deployments, launch, native, placing, task_sets
 from .identifiers import ACCOUNT
 from .model import Deployment, Service, Task, TaskDefinition
@@ -358,23 +359,15 @@ class ServiceController:
         region = self._region
         config = deployment.config
         definition = deployment.task_definition.definition
-        common = self._common(service, deployment)
         if launch.launch_type_of(config) == "FARGATE":
             existing: dict[str, int] = {}
             for task in service.tasks.values():
                 if task.desired_status == "RUNNING" and task.capacity_provider:
                     existing[task.capacity_provider] = existing.get(task.capacity_provider, 0) + 1
-            tasks = [
-                launch.new_task(region, service.cluster, deployment.task_definition, config, provider=provider, **common)
-                for provider in launch.providers(region, config, count, existing)
-            ]
+            places = [{"provider": provider} for provider in launch.providers(region, config, count, existing)]
         else:
-            instances = self._place(service, definition, config, count)
-            tasks = [
-                launch.new_task(region, service.cluster, deployment.task_definition, config, instance=instance, **common)
-                for instance in instances
-            ]
-        self._started(service, tasks)
+            places = [{"instance": instance} for instance in self._place(service, definition, config, count)]
+        self._launch(service, deployment, places)
 
     def _start_on(self, service: Service, ids: Sequence[str]) -> None:
         """Start a daemon's task on each of these instances that has room for it."""
@@ -382,11 +375,18 @@ class ServiceController:
         instances = daemons.room(region, service, deployment, ids, lambda message: say(region, service, message))
         if len(instances) < len(ids):
             region.wake_at(region.clock.now() + PLACEMENT_RETRY, service)
+        self._launch(service, deployment, [{"instance": instance} for instance in instances])
+
+    def _launch(self, service: Service, deployment: Deployment, places: Sequence[dict]) -> None:
+        """A task for each place: {"provider": ...} or {"instance": ...}. Those that find none are tried again later."""
+        region, tasks = self._region, []
         common = self._common(service, deployment)
-        tasks = [
-            launch.new_task(region, service.cluster, deployment.task_definition, deployment.config, instance=instance, **common)
-            for instance in instances
-        ]
+        try:
+            for place in places:
+                tasks.append(launch.new_task(region, service.cluster, deployment.task_definition, deployment.config, **place, **common))
+        except EcsError as error:
+            say(region, service, f"was unable to place a task. Reason: {error.message.rstrip('.')}.")
+            region.wake_at(region.clock.now() + PLACEMENT_RETRY, service)
         self._started(service, tasks)
 
     def _common(self, service: Service, deployment: Deployment) -> dict:

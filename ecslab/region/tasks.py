@@ -51,11 +51,20 @@ class TaskController:
             services.task_changed(self._region, task)
         self.touch(task)
 
+    def lose(self, task: Task, stop_code: str | None, reason: str) -> None:
+        """The task is gone, with what it ran on: nothing gets a signal, and nothing of it is heard of again."""
+        task.lost = True
+        for name, container in task.containers.items():
+            task.containers[name] = replace(container, status="STOPPED")
+        task.progress = replace(task.progress, may_stop=True)
+        self.stop(task, stop_code, reason)
+        self.touch(task)
+
     # What the engine saw ----------------------------------------------------
 
     def observe(self, seen: base.Observation) -> None:
         task = self._by_id.get(seen.task_id)
-        if task is None:
+        if task is None or task.lost and not isinstance(seen, base.Removed):
             return
         self._handlers[type(seen)](self, task, seen)
         self._advance(task, self._region.clock.now())  # at once: no state is skipped when much happens together

@@ -20,11 +20,11 @@ from .fargate import FARGATE_SIZES, fargate_pairs, is_windows
 from .task_definition_checks import CHECKS, check_cpu, check_ephemeral_storage, check_memory, wants
 from .task_definition_fields import check_ranges
 from .task_definition_needs import AGENT_CAPABILITIES, LAUNCH_TYPE_CHECKS, compatibilities, required_attributes
-from .task_size import parse_cpu, parse_memory, reserved
+from .task_size import gpus, parse_cpu, parse_memory, reserved
 
 __all__ = [
     "AGENT_CAPABILITIES", "FARGATE_SIZES", "compatibilities", "fargate_pairs", "parse_cpu", "parse_memory", "register",
-    "required_attributes", "reserved", "start_order", "with_overrides",
+    "required_attributes", "gpus", "reserved", "start_order", "with_overrides",
 ]  # fmt: skip
 
 MOST_CONTAINERS = 10

@@ -49,3 +49,9 @@ def reserved(definition: Mapping) -> tuple[int, int]:
         int(cpu) if cpu else sum(c.get("cpu") or 0 for c in containers),
         int(memory) if memory else sum(c.get("memoryReservation") or c.get("memory") or 0 for c in containers),
     )
+
+
+def gpus(definition: Mapping) -> int:
+    """How many GPUs one task of this definition reserves."""
+    needs = [need for c in definition["containerDefinitions"] for need in c.get("resourceRequirements", ())]
+    return sum(int(need["value"]) for need in needs if need["type"] == "GPU")

@@ -39,6 +39,7 @@ def create_cluster(region, request):
     )
     region.clusters[name] = cluster
     region.tags[cluster.arn] = tags
+    region.hosts.retry()
     return {"cluster": _describe(region, cluster, tags=True, settings=True)}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from ...rules.errors import client, invalid
-from .. import identifiers, placing
+from .. import hosts, identifiers, placing
 from . import operation
 from .common import check_size, check_tags, cluster_of, included, missing, page
 
@@ -91,9 +91,7 @@ def deregister_container_instance(region, request):
         raise invalid("Found running tasks on the instance.")
     for task in instance.tasks():
         region.stop_task(task, None, "Container instance deregistration forced by user")
-    instance.status = "INACTIVE"
-    del cluster.instances[instance.id]
-    region.touch_services(cluster)
+    hosts.deregister(region, instance)
     return {"containerInstance": describe(region, instance)}
 
 
