@@ -39,6 +39,7 @@ from .network import Vpc
 from .reach import Reach
 
 if TYPE_CHECKING:
+    from .demand import Demand
     from .load import Load, Report
     from .reach import Answer
     from .timeline import Timeline
@@ -322,6 +323,19 @@ class Region:
         from .load import Load
 
         return Load(self, url, rps, headers)
+
+    def start_demand(
+        self, service: str, requests_per_second: "float | Callable[[datetime], float]", cpu_seconds: float = 0.1, cluster: str | None = None
+    ) -> "Demand":
+        """Traffic as a rate, worked out minute by minute in virtual time: for a whole day of it (simulated only).
+
+        requests_per_second: a number, or a function of the region's time (UTC).
+        cpu_seconds: what one request costs of one vCPU. What the running tasks have no CPU for, fails.
+        """
+        from . import demand
+
+        with self.lock:
+            return demand.start(self, self._service(service, cluster), requests_per_second, cpu_seconds)
 
     def can_reach(self, source: str, destination: str, port: int = 80, protocol: str = "tcp") -> "Answer":
         """May `source` connect to `port` of `destination`, and which rule, group, route or mode decides?

@@ -343,6 +343,7 @@ def mend(models, responses) -> None:
         return responses.ActionResult({"AlarmHistoryItems": history(self.cloudwatch_backend.alarms.values(), asked)})
 
     models.CloudWatchBackend.put_metric_alarm = put_metric_alarm
+    responses.CloudWatchResponse.put_composite_alarm = responses.CloudWatchResponse.put_metric_alarm  # it reads AlarmRule too
     responses.CloudWatchResponse.describe_alarm_history = describe_alarm_history
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Mapping
 
 from ..rules import scaling
+from ..rules.errors import EcsError
 from ..rules.schedule import next_occurrence
 from . import alarms
 from .identifiers import ACCOUNT
@@ -188,22 +189,27 @@ class AutoScaling:
     def _run(self, target: ScalableTarget, action: Action) -> None:
         if self.targets.get(target.resource_id) is not target or target.actions.get(action.name) is not action:
             return
+        if not target.bounds.scheduled_scaling_suspended:
+            self._move(target, action)
+        self.schedule(target, action)
+
+    def _move(self, target: ScalableTarget, action: Action) -> None:
+        """Give the target the action's bounds, and bring the desired count within them."""
         now, service = self._region.clock.now(), self.service(target.resource_id)
         wanted = action.request["ScalableTargetAction"]
         low, high = wanted.get("MinCapacity"), wanted.get("MaxCapacity")
-        moved, desired = scaling.scheduled(target.bounds, service.desired_count if service else 0, low, high)
-        said = [f"{name} capacity to {value}" for name, value in (("min", low), ("max", high)) if value is not None]
-        if not target.bounds.scheduled_scaling_suspended:
-            target.bounds = moved
-            activity = Activity(self._region.ids.uuid(), f"Setting {' and '.join(said)}", f"scheduled action name {action.name} was triggered", now, desired)
-            activity.status, activity.ended_at = "Successful", now
-            activity.message = f"Successfully set {' and '.join(said)}"
-            target.activities.appendleft(activity)
-            if service is not None and desired != service.desired_count:
-                bound = "minimum" if desired > service.desired_count else "maximum"
-                cause = f"{bound} capacity was set to {desired}"
-                self._set(target, service, desired, cause, now)
-        self.schedule(target, action)
+        said = " and ".join(f"{name} capacity to {value}" for name, value in (("min", low), ("max", high)) if value is not None)
+        cause = f"scheduled action name {action.name} was triggered"
+        activity = Activity(self._region.ids.uuid(), f"Setting {said}", cause, now, 0, "Successful", f"Successfully set {said}", now)
+        target.activities.appendleft(activity)
+        try:
+            target.bounds, desired = scaling.scheduled(target.bounds, service.desired_count if service else 0, low, high)
+        except EcsError as error:  # the bound it does not name is beyond the one it does
+            activity.status, activity.message = "Failed", error.message
+            return
+        if service is not None and desired != service.desired_count:
+            bound = "minimum" if desired > service.desired_count else "maximum"
+            self._set(target, service, desired, f"{bound} capacity was set to {desired}", now)
 
     # Policies and their alarms ----------------------------------------------------------
 

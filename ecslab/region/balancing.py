@@ -442,9 +442,18 @@ class Traffic:
         self._add(f"HTTPCode_ELB_{status // 100}XX_Count", balancer, None)
         self._add(f"HTTPCode_ELB_{status}_Count", balancer, None)
 
-    def _add(self, name: str, balancer: str, group: str | None) -> None:
+    def passed(self, balancer: str, group: str, served: int, failed: int, seconds: float) -> None:
+        """Many requests at once: so many a target answered, in so many seconds each, so many nobody could."""
+        self._add("RequestCount", balancer, group, served + failed)
+        self._add("HTTPCode_Target_2XX_Count", balancer, group, served)
+        self._times.setdefault((balancer, group), []).append(seconds)
+        if failed:
+            self._add("HTTPCode_ELB_5XX_Count", balancer, None, failed)
+            self._add("HTTPCode_ELB_503_Count", balancer, None, failed)
+
+    def _add(self, name: str, balancer: str, group: str | None, count: int = 1) -> None:
         key = (name, balancer, group)
-        self._counts[key] = self._counts.get(key, 0) + 1
+        self._counts[key] = self._counts.get(key, 0) + count
 
     def metrics(self, hosts) -> list[tuple[str, dict[str, str], list[float], str]]:
         """(name, dimensions, values, unit) of the minute that ends now; counting starts over."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Mapping
 
 from ..engines.base import Instance, Network
@@ -166,9 +167,14 @@ class Task:
     def network_mode(self) -> str:
         return self.definition.get("networkMode") or "bridge"
 
+    @cached_property
+    def is_checked(self) -> bool:
+        """Has any of its containers a health check?"""
+        return health.is_checked(self.containers.values())
+
     @property
     def health(self) -> str:
-        return health.task_health(self.containers.values())
+        return health.task_health(self.containers.values()) if self.is_checked else "UNKNOWN"
 
     def is_protected(self, now: float) -> bool:
         return self.protected_until is not None and now < self.protected_until

@@ -11,11 +11,12 @@ Guide, "Amazon ECS Container Insights metrics".
 """
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Iterable, Iterator, NamedTuple
+from typing import TYPE_CHECKING, Any, Iterable, Iterator
 
 from ..rules import scaling
 from . import metrics
 from .alarms import Alarms
+from .demand import Demand, Used
 from .metrics import Stat
 
 if TYPE_CHECKING:
@@ -28,13 +29,6 @@ MIB = 2**20
 ECS, INSIGHTS = "AWS/ECS", "ECS/ContainerInsights"
 
 
-class Used(NamedTuple):
-    """What a task used since it was last looked at: CPU units on average, MiB now."""
-
-    cpu: float
-    memory: float
-
-
 class Monitoring:
     """The region's minute. `after` may name more to do at its end: capacity providers, for one."""
 
@@ -42,6 +36,7 @@ class Monitoring:
         self._region = region
         self.alarms = Alarms(region)
         self.after: list[Any] = []  # callables of the time, each called at every tick, in order
+        self.demands: dict[str, Demand] = {}  # by service ARN
         self._counters: dict[str, tuple[float, float]] = {}  # task -> (when, CPU seconds until then)
         self._until = region.clock.now()
         region.wake_at(_next(region.clock.now(), MINUTE), self._tick)
@@ -49,9 +44,11 @@ class Monitoring:
     def _tick(self) -> None:
         now = self._region.clock.now()
         step = self._step()
-        whole = now % MINUTE == 0 or _next(self._until, MINUTE) <= now
+        whole = _next(self._until, MINUTE) <= now
         if whole:
             self._until = now
+            for demand in self.demands.values():
+                demand.pass_until(now)
             self._region.balancing.report(now)
         self._measure(now, whole)
         self.alarms.evaluate(now)
@@ -72,7 +69,11 @@ class Monitoring:
         for cluster in self._region.clusters.values():
             used: dict[str, Used] = {}
             wanted = None if whole else {s.name for s in cluster.services.values() if _is_fast(s)}
+            for demand in self.demands.values():
+                used.update(demand.used if demand.service.cluster is cluster else {})
             for task in cluster.tasks.values():
+                if task.id in used or (task.service and task.service.arn in self.demands):
+                    continue
                 if task.last_status == "RUNNING" and (wanted is None or task.service and task.service.name in wanted):
                     used[task.id] = self._used(task, now)
             for service in cluster.services.values():

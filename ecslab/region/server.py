@@ -8,16 +8,20 @@ because they are most of what a start would take.
 from __future__ import annotations
 
 import importlib
+import json
+import logging
 import re
 import socket
 import threading
 from functools import lru_cache
 from urllib.parse import urlsplit
+from xml.sax.saxutils import escape
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
 OURS = {"ecs": "EcsResponse", "applicationautoscaling": "ScalingResponse"}  # services answered by us, as moto's packages call them -> our response
+log = logging.getLogger("ecslab")
 # services of moto's that want mending -> where that is done
 MENDED = {"elb": "elbv2", "cloudwatch": "metrics", "codedeploy": "codedeploy", "ec2": "network", "autoscaling": "scaling_groups"}
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "host.docker.internal")
@@ -58,7 +62,9 @@ def _service_application(service):
         return create_backend_app(service)
     if service in MENDED:
         importlib.import_module(f"ecslab.region.{MENDED[service]}").mended()
-    return _Noticed(create_backend_app(service), service)
+    application = create_backend_app(service)
+    application.config["PROPAGATE_EXCEPTIONS"] = True  # to _Noticed, which answers in AWS's shape
+    return _Noticed(application, service)
 
 
 class _Noticed:
@@ -74,10 +80,28 @@ class _Noticed:
         region = current()
         if region is not None:
             region.before(environ.get("HTTP_USER_AGENT", ""))
-        answer = self._app(environ, start_response)
+        try:
+            answer = self._app(environ, start_response)
+        except Exception as error:
+            log.debug("%s", self._service, exc_info=True)
+            answer = _refused(environ, start_response, self._service, error)
         if region is not None:
             region.noticed(self._service)
         return answer
+
+
+def _refused(environ, start_response, service: str, error: Exception) -> list[bytes]:
+    """What moto does not play, or stumbles over, as an error in AWS's shape. It is no use to try again."""
+    missing = isinstance(error, NotImplementedError)
+    code = "NotImplemented" if missing else "InternalFailure"
+    message = f"{service}: {error}" if missing else f"{service} failed inside the region: {type(error).__name__}: {error}"
+    if "json" in environ.get("CONTENT_TYPE", "") or "HTTP_X_AMZ_TARGET" in environ:
+        kind, body = "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message})
+    else:
+        kind = "text/xml"
+        body = f"<ErrorResponse><Error><Code>{code}</Code><Message>{escape(message)}</Message></Error></ErrorResponse>"
+    start_response("400 Bad Request", [("Content-Type", kind), ("x-amzn-ErrorType", code)])
+    return [body.encode()]
 
 
 class _QuietHandler(MotoRequestHandler):

@@ -23,6 +23,7 @@ TASKS_PER_EVENT = 10
 PLACEMENT_RETRY = 15.0
 ALARM_POLL = 15.0  # how often a deployment's alarms are looked at
 BREAKER = "ECS deployment circuit breaker"
+ON_THE_WAY_UP = ("PROVISIONING", "PENDING", "ACTIVATING")  # nothing for a service to act on
 FAILED_HEALTH_CHECKS = (lifecycle.FAILED_CONTAINER_HEALTH_CHECKS, "Task failed ELB health checks")
 
 
@@ -107,7 +108,8 @@ def task_changed(region: "Region", task: Task) -> None:
         service.tasks.pop(task.id, None)
     if deployment is not None and task.last_status == "RUNNING":
         deployment.start_failures = 0
-    region.touch(service)
+    if task.last_status not in ON_THE_WAY_UP or task.desired_status == "STOPPED":
+        region.touch(service)
 
 
 def activate(region: "Region", task: Task) -> None:
@@ -150,7 +152,7 @@ def _count(region: "Region", service: Service, deployment: Deployment, task: Tas
 def is_healthy(task: Task, now: float) -> bool:
     if task.last_status != "RUNNING" and task.started_at is None:
         return False
-    checked = health.is_checked(task.containers.values())
+    checked = task.is_checked
     if checked and task.health != "HEALTHY":
         return False
     if task.targets:
@@ -159,7 +161,7 @@ def is_healthy(task: Task, now: float) -> bool:
 
 
 def _is_ill(task: Task) -> bool:
-    return task.health == "UNHEALTHY" or _unhealthy_target(task) is not None
+    return (task.is_checked and task.health == "UNHEALTHY") or (bool(task.targets) and _unhealthy_target(task) is not None)
 
 
 def is_ill(region: "Region", service: Service, task: Task, now: float) -> bool:

@@ -19,7 +19,7 @@ ECS deployment circuit breaker detects failures", "Amazon ECS service event mess
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Sequence
+from typing import NamedTuple, Sequence
 
 THROTTLE_FIRST = 10.0
 THROTTLE_CEILING = 27 * 60.0
@@ -87,8 +87,7 @@ def start_delay(consecutive_failures: int) -> float:
 # What a service looks like --------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class TaskView:
+class TaskView(NamedTuple):
     """A task of the service whose desiredStatus is RUNNING, or one still on its way down."""
 
     id: str

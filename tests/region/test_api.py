@@ -331,3 +331,15 @@ def test_starting_again_replaces_the_region_and_says_so_and_stop_restores_the_en
     assert first.is_stopped and os.environ["AWS_ENDPOINT_URL"] == second.endpoint_url and "AWS_PROFILE" not in os.environ
     second.stop()
     assert os.environ["AWS_PROFILE"] == "work" and "AWS_ENDPOINT_URL" not in os.environ
+
+
+@pytest.mark.parametrize(
+    "service, operation, parameters",
+    [("cloudwatch", "describe_anomaly_detectors", {}), ("sns", "get_data_protection_policy", {"ResourceArn": "arn:aws:sns:us-east-1:123456789012:topic"})],
+)
+def test_what_moto_does_not_play_is_said_in_awss_shape(lab, service, operation, parameters):
+    with pytest.raises(ClientError) as refused:
+        getattr(lab.region.client(service), operation)(**parameters)
+    assert refused.value.response["Error"]["Code"] == "NotImplemented"
+    assert operation in refused.value.response["Error"]["Message"]
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400

@@ -42,7 +42,7 @@ class World:
         return self
 
     def change(self, task_id: str, **what) -> None:
-        self.tasks[task_id] = replace(self.tasks[task_id], **what)
+        self.tasks[task_id] = self.tasks[task_id]._replace(**what)
 
     def all_healthy(self) -> None:
         for task_id in self.tasks:

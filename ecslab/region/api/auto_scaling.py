@@ -15,6 +15,7 @@ from ..identifiers import ACCOUNT
 from . import scaling_operation
 
 MOST_POLICIES, MOST_ACTIONS = 50, 200
+MOST_CAPACITY = 2**31 - 1
 SERVICE_ROLE = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/ecs.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_ECSService"
 
 
@@ -184,7 +185,7 @@ def put_scheduled_action(region, request):
     check_schedule(wanted["Schedule"], wanted.get("Timezone") or "UTC")
     bounds = wanted.get("ScalableTargetAction") or {}
     low, high = bounds.get("MinCapacity"), bounds.get("MaxCapacity")
-    scaling.scheduled(target.bounds, 0, low, high)  # says what is wrong with them
+    scaling.scheduled(scaling.Target(0, MOST_CAPACITY), 0, low, high)  # says what is wrong with them
     if wanted.get("StartTime") and wanted.get("EndTime") and wanted["EndTime"] <= wanted["StartTime"]:
         raise refused("EndTime must be later than StartTime")
     arn = before.arn if before else region.auto_scaling.arn("scheduledAction", f"resource/ecs/{target.resource_id}", f"scheduledActionName/{name}")
