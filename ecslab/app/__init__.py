@@ -28,6 +28,7 @@ HTTP, on port 80 unless told otherwise:
     /env              the container's environment, one NAME=value a line
     /burn?seconds=N   keep one CPU busy for N seconds, answers at once
     /leak?mib=N       allocate and keep N MiB
+    /cookie?NAME=VALUE   answer with this cookie for the client
     /slow?seconds=N   answer only after N seconds
     /exit?code=N      answer, then exit with that code
     /call?to=HOST:PORT/PATH   ask another service, and answer what it said (502 when it can not be asked)
@@ -39,6 +40,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Sequence
@@ -92,6 +94,7 @@ class Reply:
     body: str
     seconds: float = 0.0
     then: tuple[str, float | str] | None = None
+    cookies: tuple[str, ...] = ()
 
 
 def reply(behaviour: Behaviour, path: str, *, version: str, task: str, running_for: float) -> Reply:
@@ -106,6 +109,8 @@ def reply(behaviour: Behaviour, path: str, *, version: str, task: str, running_f
         return Reply(503, "unhealthy") if ill else Reply(200, "ok")
     if (path, name) == ("/call", "to"):
         return Reply(200, "", then=("call", value))
+    if path == "/cookie" and query:
+        return Reply(200, f"cookie {query}", cookies=(query,)) if COOKIE.fullmatch(query) else Reply(400, "bad request")
     if (path, name) in ACTIONS:
         try:
             number = float(value)
@@ -118,4 +123,5 @@ def reply(behaviour: Behaviour, path: str, *, version: str, task: str, running_f
     return Reply(404, "not found")
 
 
+COOKIE = re.compile(r"[A-Za-z0-9_-]+=[A-Za-z0-9_-]+")
 ACTIONS = {("/burn", "seconds"), ("/leak", "mib"), ("/exit", "code"), ("/slow", "seconds")}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Callable, Mapping, Protocol
 from ..engines.base import Observation
 from ..rules import listener as rules
 from ..rules import network as rules_of_network
-from ..rules import target_health
+from ..rules import slow_start, stickiness, target_health
 from ..rules.target_health import HealthCheck, TargetHealth
 from . import elbv2, metrics
 from .model import Task
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 KEPT_CAUSES = 1000
 FIRST_CHECK = 1.0  # seconds after registration
-STICKY_GROUP, STICKY_TARGET = "AWSALBTG", "AWSALB"
 NOT_IN_USE = target_health.of("unused", "Target.NotInUse")
 
 
@@ -40,6 +39,7 @@ class Target:
     registered_at: float
     task: Task | None = None
     health: TargetHealth = TargetHealth()
+    slow_since: float | None = None  # when it entered slow start
     in_flight: int = 0
     next_check: float = 0.0
     checking: bool = False
@@ -50,7 +50,8 @@ class Target:
         return self.drained_at is not None
 
     @property
-    def cookie(self) -> str:
+    def mark(self) -> str:
+        """What cookies call it."""
         return hashlib.sha256(f"{self.group} {self.id}:{self.port}".encode()).hexdigest()[:24]
 
 
@@ -84,7 +85,7 @@ class Decision:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: str = ""
     cause: str = ""
-    cookies: tuple[str, ...] = ()  # Set-Cookie values to add to the target's answer
+    cookies: tuple[stickiness.Offer, ...] = ()  # for the target's answer
 
 
 class Plane(Protocol):
@@ -246,11 +247,22 @@ class LoadBalancing:
             return
         before = target.health
         target.health = before.after(seen.outcome, elbv2.health_check(group))
+        if target.health.state != before.state:
+            target.slow_since = self._slow_since(target, group, returns=before.state == "unhealthy")
         self.region.wake_at(target.next_check, target)
         if target.health.state != before.state:
             self._publish(target.group)
             if target.task is not None and target.task.service is not None:
                 self.region.touch(target.task.service)
+
+    def _slow_since(self, target: Target, group, returns: bool) -> float | None:
+        """When a target whose state has just changed enters slow start: now, or not at all."""
+        now = self.region.clock.now()
+        others = [t for t in self.targets[target.group].values() if t is not target and not t.draining]
+        members = [slow_start.Member(t.registered_at, t.health.state == "healthy", t.slow_since) for t in others]
+        lasts = slow_start.duration(group.attributes)
+        enters = target.health.state == "healthy" and slow_start.enters(target.registered_at, returns, members, lasts, now)
+        return now if enters else None
 
     def _drain(self, target: Target, now: float) -> None:
         if now < target.drained_at:
@@ -311,15 +323,15 @@ class LoadBalancing:
 
     def _forward(self, listener: Listener, rule: rules.Rule, action: Mapping, request: rules.HttpRequest) -> Decision:
         shares = rules.weights(action)
-        cookies = _cookies(request.headers.get("cookie", ""))
+        cookies = stickiness.parsed(request.headers.get("cookie", ""))
         config = (action.get("ForwardConfig") or {}).get("TargetGroupStickinessConfig") or {}
         sticky = str(config.get("Enabled")).lower() == "true"
-        added = []
-        chosen = next((arn for arn in shares if sticky and _short(arn) == cookies.get(STICKY_GROUP)), None)
+        offers = []
+        chosen = next((arn for arn in shares if sticky and _short(arn) == cookies.get(stickiness.GROUP)), None)
         if chosen is None:
             chosen = rules.next_by_weight(shares, self._credit.setdefault(rule.arn, {}))
             if sticky and chosen is not None:
-                added.append(_set_cookie(STICKY_GROUP, _short(chosen), config.get("DurationSeconds") or 86400))
+                offers.append(stickiness.Offer(stickiness.GROUP, _short(chosen), int(config.get("DurationSeconds") or stickiness.DAY)))
         if chosen is None:
             return _error(503, "Every target group of this rule has weight 0.")
         self.traffic.asked(listener.balancer, chosen)
@@ -327,14 +339,13 @@ class LoadBalancing:
         targets = self._routable.get(chosen, ())
         if group is None or not targets:
             return _error(503, f"No target is registered in {_short(chosen)}.")
-        if str(group.attributes.get("stickiness.enabled")).lower() == "true":
-            kept = next((t for t in targets if t.cookie == cookies.get(STICKY_TARGET)), None)
-            target = kept or self._next_target(group, chosen, targets)
-            seconds = group.attributes.get("stickiness.lb_cookie.duration_seconds") or 86400
-            added.append(_set_cookie(STICKY_TARGET, target.cookie, seconds))
-        else:
-            target = self._next_target(group, chosen, targets)
-        return Decision(target=target, cookies=tuple(added))
+        kept = stickiness.of_group(group.attributes)
+        if kept is None:
+            return Decision(target=self._next_target(group, chosen, targets), cookies=tuple(offers))
+        now = self.region.clock.now()
+        mark = stickiness.wanted(kept, cookies, now)
+        target = next((t for t in targets if t.mark == mark), None) or self._next_target(group, chosen, targets)
+        return Decision(target=target, cookies=(*offers, stickiness.offer(kept, target.mark, mark is not None, now)))
 
     def _next_target(self, group, arn: str, targets: tuple[Target, ...]) -> Target:
         kind = group.attributes.get("load_balancing.algorithm.type", "round_robin")
@@ -343,8 +354,20 @@ class LoadBalancing:
             targets = tuple(target for target in targets if target.in_flight == least)
         elif kind == "weighted_random":
             return self.region.random.choice(targets)
+        ramping = self._ramping(group, arn, targets)
+        if ramping is not None:
+            return ramping
         turn = self._turn[arn] = self._turn.get(arn, -1) + 1
         return targets[turn % len(targets)]
+
+    def _ramping(self, group, arn: str, targets: tuple[Target, ...]) -> Target | None:
+        """Whose turn it is while a target is in slow start; None when none is."""
+        now, lasts = self.region.clock.now(), slow_start.duration(group.attributes)
+        shares = {target.mark: slow_start.share(target.slow_since, lasts, now) for target in targets}
+        if min(shares.values()) == 1.0:
+            return None
+        chosen = rules.next_by_weight(shares, self._credit.setdefault(arn, {}))
+        return next((target for target in targets if target.mark == chosen), None)
 
     # What planes ask ------------------------------------------------------------------
 
@@ -501,14 +524,6 @@ def _error(status: int, cause: str) -> Decision:
 
 bad_gateway = _error(502, "The target refused the connection or broke it off.")
 gateway_timeout = _error(504, "The target did not answer in time.")
-
-
-def _cookies(header: str) -> dict[str, str]:
-    return dict(part.strip().partition("=")[::2] for part in header.split(";") if "=" in part)
-
-
-def _set_cookie(name: str, value: str, seconds: Any) -> str:
-    return f"{name}={value}; Max-Age={int(seconds)}; Path=/"
 
 
 def _address(task: Task, container: str, port: int) -> tuple[str, int] | None:

@@ -2,14 +2,16 @@
 
 The API, its checks and its resources stay moto's. Targets and their health are
 ours: moto keeps one target per id, so a second port of an instance would
-overwrite the first, and calls every target healthy. The ARN of a default rule
-is drawn from moto's seeded numbers, not from a memory address.
+overwrite the first, and calls every target healthy. Attributes of target groups
+are checked by `rules`, as moto takes any. The ARN of a default rule is drawn
+from moto's seeded numbers, not from a memory address.
 """
 from __future__ import annotations
 
 from functools import lru_cache
 from typing import TYPE_CHECKING, Iterator
 
+from ..rules import target_group_attributes
 from ..rules.listener import Rule, in_order, weights
 from ..rules.target_health import HealthCheck
 from .identifiers import ACCOUNT
@@ -55,6 +57,15 @@ def mended():
             for id, port, health in _controller.describe(group, targets)
         ]
 
+    def set_attributes(backend, target_group_arn, attributes) -> None:
+        group = backend.target_groups.get(target_group_arn)
+        if group is None:
+            raise models.TargetGroupNotFoundError()
+        fault = target_group_attributes.fault(attributes, {**group.attributes, **attributes}, group.protocol)
+        if fault:
+            raise models.ValidationError(fault)
+        group.attributes.update(attributes)
+
     make_rule = models.FakeRule.__init__
 
     def rule(self, *args, **fields) -> None:
@@ -64,6 +75,7 @@ def mended():
     models.FakeTargetGroup.register = register
     models.FakeTargetGroup.deregister = deregister
     models.ELBv2Backend.describe_target_health = describe
+    models.ELBv2Backend.modify_target_group_attributes = set_attributes
     models.FakeRule.__init__ = rule
     return models
 

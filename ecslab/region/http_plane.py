@@ -16,6 +16,7 @@ from aiohttp import ClientConnectionError, ClientError, ClientSession, ClientTim
 from aiohttp.web_protocol import RequestHandler
 from multidict import CIMultiDict
 
+from ..rules import stickiness
 from ..rules.listener import HttpRequest
 from ..rules.target_health import HealthCheck
 from .connect import TRIES
@@ -161,7 +162,7 @@ class HttpPlane:
                 for name, value in answer.headers.items():
                     if name.lower() not in ONE_HOP:
                         response.headers.add(name, value)
-                for cookie in decision.cookies:
+                for cookie in stickiness.added(decision.cookies, answer.headers.getall("Set-Cookie", ())):
                     response.headers.add("Set-Cookie", cookie)
                 await response.prepare(request)
                 async for piece in answer.content.iter_chunked(PIECE):

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Mapping
 from urllib.parse import urlsplit
 
+from ..rules import stickiness
 from ..rules.listener import DEFAULT_PORTS, HttpRequest
 from ..rules.target_health import HealthCheck
 from .connect import TRIES
@@ -38,6 +39,12 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     cause: str = ""
+    set_cookies: tuple[str, ...] = ()  # every Set-Cookie header
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies this answer sets."""
+        return stickiness.parsed("; ".join(one.partition(";")[0] for one in self.set_cookies))
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -100,7 +107,8 @@ def _real(region: "Region", url: str, headers: dict[str, str], method: str) -> R
     def answer(status: int, body: bytes, received, cause: str = "") -> Response:
         seconds = (time.monotonic() - started) * region.speed
         cause = cause or region.balancing.cause_of(trace)
-        return Response(status, body.decode(errors="replace"), dict(received), seconds, cause)
+        cookies = tuple(received.get_all("Set-Cookie") or ()) if received else ()
+        return Response(status, body.decode(errors="replace"), dict(received), seconds, cause, cookies)
 
     try:
         with _opener.open(request, timeout=TIMEOUT) as response:
@@ -172,8 +180,9 @@ def simulated(region: "Region", url: str, headers: Mapping[str, str], method: st
     seconds += SIMULATED_SECONDS
     region.balancing.traffic.answered(listener.balancer, decision.target, status, seconds)
     kind = "application/json" if body.startswith("{") else "text/plain"
-    received = {"Content-Type": kind, **{"Set-Cookie": cookie for cookie in decision.cookies[:1]}}
-    return Response(status, body, received, seconds)
+    cookies = (*answer.cookies, *stickiness.added(decision.cookies, answer.cookies))
+    received = {"Content-Type": kind, **{"Set-Cookie": cookie for cookie in cookies[:1]}}
+    return Response(status, body, received, seconds, set_cookies=cookies)
 
 
 def _said(region: "Region", task, answer) -> tuple[int, str, float]:

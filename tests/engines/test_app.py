@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from ecslab.app import IMAGES, parse
+from ecslab.app import IMAGES, Behaviour, parse, reply
 from ecslab.engines import images
 
 MEBIBYTE = 2**20
@@ -29,6 +29,14 @@ def test_the_second_image_tells_its_own_version_and_the_text_added_to_it(app):
 def test_environment_is_shown_one_variable_a_line(app):
     _, body = app(environment={"GREETING": "hello there"}).get("/env")
     assert "GREETING=hello there" in body.splitlines()
+
+
+def test_a_cookie_is_set_as_asked_and_nonsense_is_refused(app):
+    container = app()
+    assert container.get("/cookie?session=abc-1") == (200, "cookie session=abc-1\n")
+    for query in ("session", "=abc", "session=", "a=b=c", "a=b;c=d"):
+        assert container.get(f"/cookie?{query}")[0] == 400
+        assert reply(Behaviour(), f"/cookie?{query}", version="1.0", task="t", running_for=0).status == 400
 
 
 def test_health_is_ok_until_the_declared_moment(app):
@@ -59,8 +67,9 @@ def test_burn_answers_at_once_and_keeps_a_cpu_busy(app, docker_client):
     before = time.monotonic()
     assert container.get("/burn?seconds=60")[0] == 200
     assert time.monotonic() - before < 5
-    commands = [process[-1] for process in docker_client.top(container.id)["Processes"]]
-    assert any("timeout 60.000" in command for command in commands)
+    deadline = time.monotonic() + 20
+    while not any("timeout 60.000" in process[-1] for process in docker_client.top(container.id)["Processes"]):
+        assert time.monotonic() < deadline, "nothing burns"
 
 
 def test_leak_keeps_what_it_was_asked_for(app):

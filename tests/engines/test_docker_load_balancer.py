@@ -64,6 +64,31 @@ def test_a_target_that_refuses_is_a_502_and_one_that_is_too_slow_a_504(web):
     assert web.region.get(f"{web.url}/slow?seconds=10").status == 200
 
 
+def test_the_applications_cookie_binds_a_client_to_a_real_target(web):
+    web.set(web.group, **{"stickiness.enabled": "true", "stickiness.type": "app_cookie", "stickiness.app_cookie.cookie_name": "session"})
+    answer = web.region.get(f"{web.url}/cookie?session=abc")
+    assert set(answer.cookies) == {"session", "AWSALBAPP-0"}, str(answer)
+    both = {"Cookie": "; ".join(f"{name}={value}" for name, value in answer.cookies.items())}
+    assert len({web.region.get(web.url, headers=both).json()["task"] for _ in range(6)}) == 1
+    assert len({web.region.get(web.url, headers={"Cookie": "session=abc"}).json()["task"] for _ in range(6)}) == 2
+    web.set(web.group, **{"stickiness.enabled": "false"})
+
+
+def test_a_new_target_in_slow_start_gets_few_requests_at_first(web):
+    web.set(web.group, **{"slow_start.duration_seconds": "900"})
+    old = {task["taskArn"].rpartition("/")[2] for task in web.lab.tasks()}
+    web.lab.ecs.update_service(cluster="demo", service="web", desiredCount=3)
+    for _ in range(60):
+        if web.health() == {"healthy": 3}:
+            break
+        web.region.run_for("2s")
+    young = [web.region.get(web.url).json()["task"] not in old for _ in range(40)]
+    assert sum(young) < 8
+    web.set(web.group, **{"slow_start.duration_seconds": "0"})
+    assert 0 < sum(web.region.get(web.url).json()["task"] not in old for _ in range(6)) <= 3
+    web.lab.ecs.update_service(cluster="demo", service="web", desiredCount=2)
+
+
 def test_a_request_on_its_way_is_answered_although_its_target_is_leaving(web):
     answers = []
     asking = threading.Thread(target=lambda: answers.append(web.region.get(f"{web.url}/slow?seconds=20").status))
