@@ -323,6 +323,8 @@ class Service:
     events: deque = field(default_factory=lambda: deque(maxlen=MAX_EVENTS))  # newest first
     tasks: dict[str, Task] = field(default_factory=dict)  # not STOPPED, by id
     steady: bool = False
+    moves: list[Any] = field(default_factory=list)  # rebalancing.Move, to another Availability Zone
+    balancing: bool = False
     changed_at: float = 0.0
     recorder: Recorder = field(default_factory=Recorder)
     history: list[Any] = field(default_factory=list)  # deployments.ServiceDeployment, newest first

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Sequence
 
 from ..rules import daemon, health, lifecycle, placement, rollout
 from ..rules.errors import EcsError
-from . import daemons, deployments, launch, native, placing, task_sets
+from . import daemons, deployments, launch, native, placing, rebalancing, task_sets
 from .identifiers import ACCOUNT
 from .model import Deployment, Service, Task, TaskDefinition
 
@@ -241,9 +241,18 @@ class ServiceController:
         if daemons.is_daemon(service):
             view, actions = daemons.plan(service, view, now)
         else:
-            actions = rollout.plan(view, now)
+            view = self._moved(service, view, now)
+            actions = rollout.plan(rebalancing.wanting(view, service), now)
         self.record(service, now, native.traffic(service.current_deployment), view)
         self._carry_out(service, actions, now)
+        rebalancing.begin(self._region, service, lambda message: say(self._region, service, message))
+
+    def _moved(self, service: Service, view: rollout.ServiceView, now: float) -> rollout.ServiceView:
+        """Stop what has been replaced in another Availability Zone; the service as it is then."""
+        stops = rebalancing.finish(self._region, service, view, lambda message: say(self._region, service, message)) if service.moves else []
+        for task, reason in stops:
+            self._region.stop_task(task, lifecycle.SERVICE_SCHEDULER_INITIATED, reason)
+        return self._view(service, now) if stops else view
 
     def record(self, service: Service, now: float, traffic: dict[str, float], view: rollout.ServiceView | None = None) -> None:
         """Note for the timeline how the service stands."""
@@ -382,7 +391,7 @@ class ServiceController:
     def _launch(self, service: Service, deployment: Deployment, places: Sequence[dict]) -> None:
         """A task for each place: {"provider": ...} or {"instance": ...}. Those that find none are tried again later."""
         region, tasks = self._region, []
-        common = self._common(service, deployment)
+        common = self.common(service, deployment)
         try:
             for place in places:
                 tasks.append(launch.new_task(region, service.cluster, deployment.task_definition, deployment.config, **place, **common))
@@ -391,7 +400,7 @@ class ServiceController:
             region.wake_at(region.clock.now() + PLACEMENT_RETRY, service)
         self._started(service, tasks)
 
-    def _common(self, service: Service, deployment: Deployment) -> dict:
+    def common(self, service: Service, deployment: Deployment) -> dict:
         """What every task of the deployment starts with."""
         return {
             "definition": deployment.task_definition.definition,
