@@ -17,12 +17,16 @@ from typing import TYPE_CHECKING, Callable
 
 from ..rules import lifecycle, placement, rollout
 from . import launch, placing
-from .model import Service, Task
+from .model import Service, Task, TaskDefinition
 
 if TYPE_CHECKING:
     from . import Region
 
 RETRY = 300.0
+NOT_ELIGIBLE = (  # (ours)
+    "Availability Zone Rebalancing needs a REPLICA service of launch type EC2 or FARGATE with a maximumPercent above 100, whose first "
+    "placement strategy, if any, spreads across attribute:ecs.availability-zone, and no placement constraint on that attribute."
+)
 
 Say = Callable[[str], None]
 
@@ -35,14 +39,22 @@ class Move:
     leave: str
 
 
-def eligible(service: Service) -> bool:
-    constraints = (*(service.settings.get("placementConstraints") or ()), *service.lead.task_definition.definition.get("placementConstraints", ()))
-    return service.settings.get("availabilityZoneRebalancing") == "ENABLED" and placement.rebalancing_eligible(
-        scheduling_strategy=service.scheduling_strategy,
-        strategy=placement.placement_strategy(service.settings.get("placementStrategy") or ()),
+def eligible(scheduling_strategy: str, configuration: dict, settings: dict, task_definition: TaskDefinition, config: dict) -> bool:
+    """May a service of this kind have it?"""
+    constraints = (*(settings.get("placementConstraints") or ()), *task_definition.definition.get("placementConstraints", ()))
+    return placement.rebalancing_eligible(
+        scheduling_strategy=scheduling_strategy,
+        strategy=placement.placement_strategy(settings.get("placementStrategy") or ()),
         constraints=placement.placement_constraints(constraints),
-        maximum_percent=service.deployment_configuration["maximumPercent"],
-        launch_type=launch.launch_type_of(service.lead.config),
+        maximum_percent=configuration["maximumPercent"],
+        launch_type=launch.launch_type_of(config),
+    )
+
+
+def _applies(service: Service) -> bool:
+    deployment = service.primary
+    return service.settings.get("availabilityZoneRebalancing") == "ENABLED" and eligible(
+        service.scheduling_strategy, service.deployment_configuration, service.settings, deployment.task_definition, deployment.config
     )
 
 
@@ -85,7 +97,7 @@ def wanting(view: rollout.ServiceView, service: Service) -> rollout.ServiceView:
 
 def begin(region: "Region", service: Service, say: Say) -> None:
     """Start what a steady service needs to be balanced, as far as the band has room."""
-    if service.moves or not service.steady or service.desired_count < 2 or not eligible(service):
+    if service.moves or not service.steady or service.desired_count < 2 or not _applies(service):
         return
     zones = _zones(region, service)
     counts: dict[str | None, Counter] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from botocore.exceptions import ClientError
 
 
 def zones(lab, service="web"):
@@ -94,4 +95,6 @@ def test_services_that_are_not_eligible_are_left_alone(lab, options):
     lab.region.run_for("2m")
     lab.region.add_instance("demo", zone="us-east-1b")
     lab.region.run_for("5m")
-    assert zones(lab, "small") == {"us-east-1a": 4}
+    assert zones(lab, "small") == {"us-east-1a": 4} and lab.service("small")["availabilityZoneRebalancing"] == "DISABLED"
+    with pytest.raises(ClientError, match="Availability Zone Rebalancing needs a REPLICA service"):
+        lab.ecs.update_service(cluster="demo", service="small", availabilityZoneRebalancing="ENABLED")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ...rules import daemon, native_deployment, placement
 from ...rules import task_sets as task_set_rules
 from ...rules.errors import EcsError, invalid
-from .. import daemons, identifiers, launch, services, task_sets
+from .. import daemons, identifiers, launch, rebalancing, services, task_sets
 from ..model import Service
 from . import load_balancers, operation
 from .common import check_size, check_tags, cluster_of, included, missing, page
@@ -67,6 +67,9 @@ def create_service(region, request):
         load_balancers.check_strategy(region, configuration, config["loadBalancers"])
         _check_placement(request, config)
         _check_role(request, config)
+        balances = rebalancing.eligible("DAEMON" if is_daemon else "REPLICA", configuration, request, task_definition, config)
+        if request.get("availabilityZoneRebalancing") == "ENABLED" and not balances:
+            raise invalid(rebalancing.NOT_ELIGIBLE)
     tags = check_tags(request.get("tags"))
     now = region.clock.now()
     service = Service(
@@ -82,7 +85,7 @@ def create_service(region, request):
             "enableECSManagedTags": False,
             "enableExecuteCommand": False,
             "propagateTags": "NONE",
-            "availabilityZoneRebalancing": "ENABLED" if configuration["maximumPercent"] > 100 else "DISABLED",
+            "availabilityZoneRebalancing": "ENABLED" if controller != "EXTERNAL" and balances else "DISABLED",
             **{field: request[field] for field in KEPT if request.get(field) is not None},
         },
         request=request,
@@ -124,6 +127,10 @@ def update_service(region, request):
     config = _updated_config(region, cluster, service, request, task_definition)
     load_balancers.check_strategy(region, configuration, config["loadBalancers"])
     _check_placement(request, config)
+    if request.get("availabilityZoneRebalancing") == "ENABLED":
+        settings = {**service.settings, **{field: request[field] for field in KEPT if request.get(field) is not None}}
+        if not rebalancing.eligible(service.scheduling_strategy, configuration, settings, task_definition, config):
+            raise invalid(rebalancing.NOT_ELIGIBLE)
 
     service.desired_count = desired
     service.deployment_configuration = configuration
