@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import sys
 
-from . import deployments, docker_tasks, endpoint, exam, memory, simulation
+from . import deployments, docker_tasks, endpoint, exam, memory, placement, simulation
 
-BENCHMARKS = {**endpoint.BENCHMARKS, **docker_tasks.BENCHMARKS, **simulation.BENCHMARKS, **memory.BENCHMARKS, **deployments.BENCHMARKS, **exam.BENCHMARKS}
+BENCHMARKS = {**endpoint.BENCHMARKS, **docker_tasks.BENCHMARKS, **simulation.BENCHMARKS, **memory.BENCHMARKS, **deployments.BENCHMARKS, **placement.BENCHMARKS, **exam.BENCHMARKS}
 
 
 def main() -> None:

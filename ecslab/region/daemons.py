@@ -46,7 +46,7 @@ def _others(instance: ContainerInstance) -> int:
 def room(region: "Region", service: Service, deployment: Deployment, ids: Sequence[str], say: Callable[[str], None]) -> list[ContainerInstance]:
     """Those of the instances that can take the task now; `say` hears why another cannot."""
     definition, instances = deployment.task_definition.definition, service.cluster.instances
-    refusals = {i: placing.refusal(instances[i], definition) for i in ids}
+    refusals = {i: placing.refusal(region, instances[i], definition, deployment.config) for i in ids}
     failures = [placement.Failure(instances[i].arn, reason) for i, reason in refusals.items() if reason]
     if failures:
         say(placement.placement_event(failures))

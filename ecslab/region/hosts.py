@@ -33,6 +33,7 @@ class Hosts:
     def __init__(self, region: "Region"):
         self._region = region
         self._states: dict[str, str] = {}  # by EC2 instance id, as last seen
+        self._booting: set[str] = set()
         self._waiting: list[str] = []  # booted; their cluster does not exist, or their zone has failed
         region.watch("ec2", self.look)
         region.watch("autoscaling", self.look)
@@ -49,7 +50,12 @@ class Hosts:
             elif state in STOPPED:
                 self._disconnect(ec2_instance.id)
             elif agent.read(_text(ec2_instance.user_data)).cluster:
-                self._region.wake_at(self._region.clock.now() + BOOT, lambda i=ec2_instance.id: self.join(i))
+                self._booting.add(ec2_instance.id)
+                self._region.wake_at(self._region.clock.now() + BOOT, lambda i=ec2_instance.id: self._booted(i))
+
+    def _booted(self, instance_id: str) -> None:
+        if instance_id in self._booting:
+            self.join(instance_id)
 
     def retry(self) -> None:
         """Agents that found no cluster of their name, or no network, try again."""
@@ -60,6 +66,7 @@ class Hosts:
     def join(self, instance_id: str) -> ContainerInstance | None:
         """The instance's agent connects: it registers, or comes back. None while it cannot."""
         region = self._region
+        self._booting.discard(instance_id)
         ec2_instance = region.vpc.instance(instance_id)
         config = agent.read(_text(ec2_instance.user_data))
         cluster = region.clusters.get(config.cluster)

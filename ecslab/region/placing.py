@@ -114,7 +114,7 @@ def place(
     if not candidates:
         return None
     result = placement.place(
-        _request(definition, group, constraints),
+        _request(region, definition, config, group),
         [_view(i) for i in candidates],
         strategy=strategy,
         constraints=constraints,
@@ -124,9 +124,9 @@ def place(
     return Placed([cluster.instances[i] for i in result.chosen], result.failures)
 
 
-def refusal(instance: ContainerInstance, definition: dict) -> str | None:
-    """Why this instance cannot take the task, or None (StartTask names its instance)."""
-    return placement.unfit(_request(definition, "", ()), _view(instance))
+def refusal(region: "Region", instance: ContainerInstance, definition: dict, config: dict) -> str | None:
+    """Why this instance cannot take the task, or None (StartTask and daemons name their instances)."""
+    return placement.unfit(_request(region, definition, config, ""), _view(instance))
 
 
 def matching(instances: Sequence[ContainerInstance], expression: str) -> list[ContainerInstance]:
@@ -135,7 +135,8 @@ def matching(instances: Sequence[ContainerInstance], expression: str) -> list[Co
     return [i for i in instances if placement.matches(query, _view(i))]
 
 
-def _request(definition: dict, group: str, constraints: Sequence[dict]) -> placement.TaskRequest:
+def _request(region: "Region", definition: dict, config: dict, group: str) -> placement.TaskRequest:
+    subnets = ((config.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}).get("subnets", ())
     cpu, memory = definitions.reserved(definition)
     return placement.TaskRequest(
         cpu=cpu,
@@ -146,6 +147,7 @@ def _request(definition: dict, group: str, constraints: Sequence[dict]) -> place
         required_attributes=tuple(definition.get("requiresAttributes", ())),
         constraints=tuple(definition.get("placementConstraints", ())),
         group=group,
+        zones=frozenset(region.vpc.zone(s) for s in subnets),
     )
 
 

@@ -73,7 +73,7 @@ def start_task(region, request):
         if instance is None:
             failures.append(missing(identifier))
             continue
-        reason = placing.refusal(instance, common["definition"])
+        reason = placing.refusal(region, instance, common["definition"], config)
         if reason:
             failures.append({"arn": instance.arn, "reason": reason})
         else:
