@@ -5,7 +5,7 @@ DescribeServices, ListServices, ListServicesByNamespace.
 """
 from __future__ import annotations
 
-from ...rules import daemon, native_deployment, placement
+from ...rules import daemon, external, native_deployment, placement
 from ...rules import task_sets as task_set_rules
 from ...rules.errors import EcsError, invalid
 from .. import daemons, identifiers, launch, rebalancing, services, task_sets
@@ -341,6 +341,8 @@ def _updated_config(region, cluster, service: Service, request: dict, task_defin
 
 def connect(region, cluster, config: dict, wanted: dict, task_definition) -> None:
     """Fill in what leads to the service: load balancers and service registries."""
+    if launch.launch_type_of(config) == "EXTERNAL":
+        external.check(wanted)
     config["loadBalancers"] = load_balancers.checked(
         region, wanted.get("loadBalancers"), task_definition, launch.launch_type_of(config)
     )
