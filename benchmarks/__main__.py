@@ -3,9 +3,10 @@ from __future__ import annotations
 
 import sys
 
-from . import deployments, docker_tasks, endpoint, exam, memory, placement, simulation
+from . import deployments, docker_tasks, endpoint, exam, memory, placement, scaling, simulation
 
-BENCHMARKS = {**endpoint.BENCHMARKS, **docker_tasks.BENCHMARKS, **simulation.BENCHMARKS, **memory.BENCHMARKS, **deployments.BENCHMARKS, **placement.BENCHMARKS, **exam.BENCHMARKS}
+MODULES = (endpoint, docker_tasks, simulation, memory, deployments, placement, scaling, exam)
+BENCHMARKS = {name: run for module in MODULES for name, run in module.BENCHMARKS.items()}
 
 
 def main() -> None:

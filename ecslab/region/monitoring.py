@@ -50,7 +50,7 @@ class Monitoring:
             for demand in self.demands.values():
                 demand.pass_until(now)
             self._region.balancing.report(now)
-        self._measure(now, whole)
+        self.measure(now, whole)
         self.alarms.evaluate(now)
         self._region.auto_scaling.evaluate(now)
         for act in self.after:
@@ -62,7 +62,8 @@ class Monitoring:
         fast = any(_is_fast(s) for c in self._region.clusters.values() for s in c.services.values())
         return min(HIGH_RESOLUTION if fast else MINUTE, self.alarms.period())
 
-    def _measure(self, now: float, whole: bool) -> None:
+    def measure(self, now: float, whole: bool = True) -> None:
+        """Publish what everything that runs has used since it was last looked at."""
         rows: list[metrics.Row] = []
         fast: list[metrics.Row] = []
         insights: list[metrics.Row] = []
@@ -97,8 +98,8 @@ class Monitoring:
         memory = sum(u.memory_bytes for u in usage.values()) / MIB
         since, before = self._counters.get(task.id, (task.started_at or now, 0.0))
         self._counters[task.id] = (now, cpu)
-        span = now - since
-        return Used(max(0.0, cpu - before) / span * 1024 if span > 0 else 0.0, memory)
+        span = max(now - since, HIGH_RESOLUTION if task.service and _is_fast(task.service) else MINUTE)  # a task of ten seconds used its share of a minute
+        return Used(max(0.0, cpu - before) / span * 1024, memory)
 
 
 def _next(now: float, step: float) -> float:
@@ -112,21 +113,26 @@ def _is_fast(service: "Service") -> bool:
 
 def _of_service(service: "Service", used: dict[str, Used]) -> Iterator[metrics.Row]:
     """CPUUtilization and MemoryUtilization; nothing where no task runs. As many samples as there are tasks."""
-    tasks = [(t, used[t.id]) for t in service.tasks.values() if t.id in used]
-    if not tasks:
-        return
     dimensions = {"ClusterName": service.cluster.name, "ServiceName": service.name}
-    yield from _utilization("CPUUtilization", dimensions, [(u.cpu, t.cpu) for t, u in tasks])
-    yield from _utilization("MemoryUtilization", dimensions, [(u.memory, t.memory) for t, u in tasks])
+    sizes: dict[tuple[int, int, Used], int] = {}  # tasks of one size that used the same
+    for task in service.tasks.values():
+        amount = used.get(task.id)
+        if amount is not None:
+            size = task.cpu, task.memory, amount
+            sizes[size] = sizes.get(size, 0) + 1
+    if sizes:
+        yield from _utilization("CPUUtilization", dimensions, [(u.cpu, cpu, n) for (cpu, _, u), n in sizes.items()])
+        yield from _utilization("MemoryUtilization", dimensions, [(u.memory, memory, n) for (_, memory, u), n in sizes.items()])
 
 
-def _utilization(name: str, dimensions: dict, pairs: list[tuple[float, int]]) -> Iterator[metrics.Row]:
-    """(used, reserved) of each task: its average is all that is used over all that is reserved."""
-    whole = scaling.utilization((used for used, _ in pairs), (reserved for _, reserved in pairs))
+def _utilization(name: str, dimensions: dict, groups: list[tuple[float, int, int]]) -> Iterator[metrics.Row]:
+    """(used, reserved, how many tasks): the average is all that is used over all that is reserved."""
+    whole = scaling.utilization((used * n for used, _, n in groups), (reserved * n for _, reserved, n in groups))
     if whole is None:
         return
-    each = [100 * used / reserved for used, reserved in pairs if reserved]
-    yield name, dimensions, Stat(len(each), whole * len(each), min(each), max(each)), "Percent"
+    each = [100 * used / reserved for used, reserved, _ in groups if reserved]
+    count = sum(n for _, reserved, n in groups if reserved)
+    yield name, dimensions, Stat(count, whole * count, min(each), max(each)), "Percent"
 
 
 def _of_cluster(cluster: "Cluster", used: dict[str, Used]) -> Iterator[metrics.Row]:
