@@ -33,12 +33,14 @@ from .failures import Failures
 from .firewall import Firewall
 from .hosts import Hosts
 from .identifiers import ACCOUNT, Identifiers
+from .meters import Meters
 from .model import Cluster, ContainerInstance, Service, Task, TaskDefinition
 from .monitoring import Monitoring
 from .network import Vpc
 from .reach import Reach
 
 if TYPE_CHECKING:
+    from .bill import Bill
     from .demand import Demand
     from .load import Load, Report
     from .reach import Answer
@@ -138,6 +140,7 @@ class Region:
         self.codedeploy = CodeDeploy(self)
         self.auto_scaling = AutoScaling(self)
         self.monitoring = Monitoring(self)
+        self.meters = Meters(self)
 
         from . import server
 
@@ -350,6 +353,14 @@ class Region:
         with self.lock:
             found = self._service(service, cluster)
             return found.recorder.timeline(found, self.clock.now())
+
+    def bill(self, by: str = "product") -> "Bill":
+        """What everything that ran here would have cost until now, line by line.
+
+        by: "product" (Fargate, EC2 instances, ...) or "service" (what it was there for).
+        """
+        with self.lock:
+            return self.meters.bill(by)
 
     def add_function(self, name: str, function: Callable[[dict, None], dict]) -> str:
         """Register a Python function under a Lambda function's name; lifecycle hooks call it. Its ARN comes back.

@@ -451,6 +451,7 @@ class Traffic:
     def __init__(self) -> None:
         self._counts: dict[tuple, float] = {}  # by (metric, load balancer's ARN, target group's ARN)
         self._times: dict[tuple, list[float]] = {}
+        self.requests: dict[str, float] = {}  # of each load balancer (ARN), all there ever were
 
     def asked(self, balancer: str, group: str) -> None:
         self._add("RequestCount", balancer, group)
@@ -476,6 +477,8 @@ class Traffic:
 
     def _add(self, name: str, balancer: str, group: str | None, count: int = 1) -> None:
         key = (name, balancer, group)
+        if name == "RequestCount":
+            self.requests[balancer] = self.requests.get(balancer, 0) + count
         self._counts[key] = self._counts.get(key, 0) + count
 
     def metrics(self, hosts) -> list[tuple[str, dict[str, str], list[float], str]]:

@@ -151,6 +151,16 @@ class Vpc:
     def instance(self, instance_id: str):
         return self._ec2.get_instance(instance_id)
 
+    def volumes(self) -> list:
+        return list(self._ec2.volumes.values())
+
+    def nat_gateways(self) -> list:
+        """Those that are not deleted."""
+        return [gateway for gateway in self._ec2.nat_gateways.values() if gateway.state != "deleted"]
+
+    def elastic_addresses(self) -> list:
+        return list(self._ec2.addresses)
+
     def in_scaling_group(self, instance_id: str) -> bool:
         return getattr(self.instance(instance_id), "autoscaling_group", None) is not None
 

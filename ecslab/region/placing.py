@@ -73,6 +73,8 @@ def register(
     cluster.instances[instance_id] = instance
     region.tags[instance.arn] = []
     region.touch_services(cluster)
+    if external:
+        region.meters.look()
     return instance
 
 

@@ -208,6 +208,7 @@ class TaskController:
                 task.progress = replace(task.progress, removed=True)
         elif status == "STOPPED":
             task.stopped_at = now
+            self._region.meters.stopped(task)
             if task.network:
                 self._region.vpc.detach(task.network)
                 self._region.firewall.changed()

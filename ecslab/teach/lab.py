@@ -242,6 +242,10 @@ class Lab:
         """Requests to a service, at a rate."""
         return _widget("load", "load")(self.region, *args, **options)
 
+    def bill(self, by: str = "product") -> Any:
+        """What everything that ran in this region would have cost until now: by "product" or by "service"."""
+        return self.region.bill(by)
+
     def _mine(self) -> list[Exercise]:
         return [one for one in self._exercises.values() if one.lab == self.name]
 
