@@ -15,6 +15,8 @@ from pathlib import Path
 
 import click
 
+from .price_command import price
+
 FIRST_LAB = "labs/00-start-here.ipynb"
 OWN_COPY = "ecslab-labs"
 
@@ -30,6 +32,9 @@ class Trouble(click.ClickException):
 @click.version_option(package_name="ecslab")
 def main() -> None:
     """A private AWS region for learning Amazon ECS."""
+
+
+main.add_command(price)
 
 
 @main.command()

@@ -40,6 +40,7 @@ from .network import Vpc
 from .reach import Reach
 
 if TYPE_CHECKING:
+    from ..rules.right_size import RightSize
     from .bill import Bill
     from .demand import Demand
     from .load import Load, Report
@@ -361,6 +362,12 @@ class Region:
         """
         with self.lock:
             return self.meters.bill(by)
+
+    def right_size(self, service: str, cluster: str | None = None, headroom: float = 0.2, last: str | float = "1d") -> "RightSize":
+        """The cheapest Fargate size with `headroom` free at what CloudWatch saw a task of the service use at most."""
+        from .right_size import observed
+
+        return observed(self, service, cluster, headroom, last)
 
     def add_function(self, name: str, function: Callable[[dict, None], dict]) -> str:
         """Register a Python function under a Lambda function's name; lifecycle hooks call it. Its ARN comes back.

@@ -1,29 +1,16 @@
 """EC2 instance types: what an instance of each registers with its cluster.
 
 vCPUs, memory, interfaces and GPUs are those of moto's copy of EC2's DescribeInstanceTypes.
-An instance registers less memory than its type has: the kernel keeps some. For a few types
-the amount is known; for any other it is this lab's estimate, 100 MiB and 3.5 percent.
+What of the memory it registers is in `rules/instance_memory.py`.
 
-Source: Developer Guide, "Container instance memory management", "Elastic network interface
-limits" (awsvpcTrunking).
+Source: Developer Guide, "Elastic network interface limits" (awsvpcTrunking).
 """
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ..rules import network
-
-REGISTERED_MEMORY = {
-    "t3.micro": 904,
-    "t3.small": 1896,
-    "t3.medium": 3843,
-    "t3.large": 7800,
-    "c5.large": 3767,
-    "m5.large": 7764,
-    "m5.xlarge": 15720,
-    "m5.2xlarge": 31600,
-    "r5.large": 15740,
-}
+from ..rules.instance_memory import registered_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +40,7 @@ def instance_type(name: str) -> InstanceType | None:
     return InstanceType(
         name=name,
         cpu=1024 * facts["VCpuInfo"]["DefaultVCpus"],
-        memory=REGISTERED_MEMORY.get(name) or nominal - 100 - nominal * 35 // 1000,
+        memory=registered_memory(name, nominal),
         interfaces=facts["NetworkInfo"]["MaximumNetworkInterfaces"],
         architecture=facts["ProcessorInfo"]["SupportedArchitectures"][-1],
         gpus=sum(g.get("Count", 0) for g in facts.get("GpuInfo", {}).get("Gpus", ())),

@@ -246,6 +246,13 @@ class Lab:
         """What everything that ran in this region would have cost until now: by "product" or by "service"."""
         return self.region.bill(by)
 
+    def right_size(self, service: str, **options: Any) -> None:
+        """Print the cheapest size for what CloudWatch saw a service use."""
+        try:
+            print(self.region.right_size(service, **options))
+        except ValueError as error:
+            raise Mistake(str(error)) from None
+
     def _mine(self) -> list[Exercise]:
         return [one for one in self._exercises.values() if one.lab == self.name]
 
