@@ -22,10 +22,7 @@ def is_daemon(service: Service | None) -> bool:
 def wanted(service: Service, config: dict, definition: dict) -> list[ContainerInstance]:
     """The ACTIVE container instances that should run a task of the service, in the order they joined."""
     constraints = (*definition.get("placementConstraints", ()), *(service.settings.get("placementConstraints") or ()))
-    found = [i for i in placing.hosts(service.cluster, launch.launch_type_of(config)) if i.status == "ACTIVE"]
-    for constraint in constraints:
-        found = placing.matching(found, constraint["expression"])
-    return found
+    return placing.meeting(service.cluster, launch.launch_type_of(config), constraints)
 
 
 def plan(service: Service, view: rollout.ServiceView, now: float) -> tuple[rollout.ServiceView, list]:

@@ -137,6 +137,15 @@ def matching(instances: Sequence[ContainerInstance], expression: str) -> list[Co
     return [i for i in instances if placement.matches(query, _view(i))]
 
 
+def meeting(cluster: Cluster, launch_type: str, constraints: Sequence[dict]) -> list[ContainerInstance]:
+    """The ACTIVE instances that every memberOf constraint selects, in the order they joined."""
+    found = [i for i in hosts(cluster, launch_type) if i.status == "ACTIVE"]
+    for constraint in constraints:
+        if constraint["type"] == "memberOf":
+            found = matching(found, constraint["expression"])
+    return found
+
+
 def _request(region: "Region", definition: dict, config: dict, group: str) -> placement.TaskRequest:
     subnets = ((config.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}).get("subnets", ())
     cpu, memory = definitions.reserved(definition)

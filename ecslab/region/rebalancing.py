@@ -58,6 +58,11 @@ def _applies(service: Service) -> bool:
     )
 
 
+def _constraints(service: Service) -> list[dict]:
+    definition = service.primary.task_definition.definition
+    return [*definition.get("placementConstraints", ()), *(service.settings.get("placementConstraints") or ())]
+
+
 def finish(region: "Region", service: Service, view: rollout.ServiceView, say: Say) -> list[tuple[Task, str]]:
     """The (task, stoppedReason) that may stop now, because what replaces it elsewhere is healthy."""
     if len(service.deployments) > 1 or service.primary.rollout_state != "COMPLETED":
@@ -133,7 +138,7 @@ def _zones(region: "Region", service: Service) -> list[str]:
     if launch.launch_type_of(config) == "FARGATE":
         found = {region.vpc.zone(s) for s in config["networkConfiguration"]["awsvpcConfiguration"]["subnets"]}
     else:
-        found = {i.zone for i in placing.hosts(service.cluster, "EC2") if i.status == "ACTIVE" and i.agent_connected}
+        found = {i.zone for i in placing.meeting(service.cluster, "EC2", _constraints(service)) if i.agent_connected}
     return sorted(found - region.failures.zones)
 
 
