@@ -372,7 +372,7 @@ network = {"awsvpcConfiguration": {"subnets": [subnet for _, subnet in subnets[:
 
 def providers(status="RUNNING"):
     """How many tasks of the service each provider has."""
-    arns = ecs.list_tasks(cluster="shop", serviceName="shop", desiredStatus=status)["taskArns"]
+    arns = ecs.list_tasks(cluster="shop", family="shop", desiredStatus=status)["taskArns"]
     tasks = ecs.describe_tasks(cluster="shop", tasks=arns)["tasks"] if arns else []
     return dict(sorted(Counter(t["capacityProviderName"] for t in tasks if t["lastStatus"] == status).items()))
 
