@@ -13,9 +13,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from decimal import Decimal
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
-from . import elbv2, services
+from ..rules import pricing
+from . import elbv2, launch, services
 
 if TYPE_CHECKING:
     from . import Region
@@ -51,6 +53,7 @@ class DemandReport:
 
     service: str
     minutes: tuple[Minute, ...] = field(repr=False)
+    hourly: Decimal | None = None  # dollars for an hour of one task on Fargate; None elsewhere
 
     @property
     def requests(self) -> int:
@@ -67,6 +70,11 @@ class DemandReport:
     @property
     def task_hours(self) -> float:
         return sum(m.running for m in self.minutes) / 60
+
+    @property
+    def cost(self) -> Decimal | None:
+        """Dollars for the tasks, on Fargate."""
+        return None if self.hourly is None else self.hourly * Decimal(str(round(self.task_hours, 4)))
 
     @property
     def changes(self) -> int:
@@ -133,7 +141,7 @@ class Demand:
                     return
 
     def report(self) -> DemandReport:
-        return DemandReport(self.service.name, tuple(self._minutes))
+        return DemandReport(self.service.name, tuple(self._minutes), _hourly(self.service))
 
     def stop(self) -> DemandReport:
         """No more requests."""
@@ -141,6 +149,16 @@ class Demand:
             if self._region.monitoring.demands.get(self.service.arn) is self:
                 del self._region.monitoring.demands[self.service.arn]
         return self.report()
+
+
+def _hourly(service: "Service") -> Decimal | None:
+    """What one task of the service costs an hour. None where it is not Fargate that runs it."""
+    lead = service.lead
+    if lead is None or launch.launch_type_of(lead.config) != "FARGATE":
+        return None
+    definition = lead.task_definition.definition
+    arch = (definition.get("runtimePlatform") or {}).get("cpuArchitecture", "X86_64")
+    return pricing.fargate_hourly(int(definition["cpu"]), int(definition["memory"]), arch)
 
 
 def start(region: "Region", service: "Service", rate: float | Rate, cpu_seconds: float) -> Demand:

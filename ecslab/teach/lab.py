@@ -253,6 +253,14 @@ class Lab:
         except ValueError as error:
             raise Mistake(str(error)) from None
 
+    def scaling(self, *args: Any, **options: Any) -> Any:
+        """A service that follows its load, as a picture."""
+        return _widget("scaling", "scaling")(self.region, *args, **options)
+
+    def compare(self, *args: Any, **options: Any) -> Any:
+        """One day under several policies, as a picture."""
+        return _widget("scaling", "compare")(self.region, *args, **options)
+
     def _mine(self) -> list[Exercise]:
         return [one for one in self._exercises.values() if one.lab == self.name]
 
