@@ -254,7 +254,7 @@ class Region:
             found = self._instance(instance)
             self.failures.lose_instance(found)
             self._changed()
-            in_group = not found.is_external and self.vpc.in_scaling_group(found.ec2_instance_id)
+            in_group = self.vpc.in_scaling_group(found.ec2_instance_id)
         if in_group:
             self.client("ec2").terminate_instances(InstanceIds=[found.ec2_instance_id])
 
@@ -263,7 +263,10 @@ class Region:
         self._check_zone(zone)
         with self.lock:
             self.failures.fail_zone(zone)
+            of_groups = self.failures.of_groups(zone)
             self._changed()
+        if of_groups:
+            self.client("ec2").terminate_instances(InstanceIds=of_groups)
 
     def restore_zone(self, zone: str) -> None:
         """Bring a failed Availability Zone back, with its instances, empty."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from ..rules import agent, lifecycle
 from ..rules.errors import EcsError
-from . import hosts
+from . import hosts, scaling_groups
 from .model import ContainerInstance, Task
 
 if TYPE_CHECKING:
@@ -48,6 +48,11 @@ class Failures:
     def lose_instance(self, instance: ContainerInstance) -> None:
         hosts.lose(self._region, instance, f"Host EC2 (instance {instance.ec2_instance_id}) stopped/terminated.")
 
+    def of_groups(self, zone: str) -> list[str]:
+        """The EC2 instances of Auto Scaling groups in the zone: their groups will replace them."""
+        found = [i for c in self._region.clusters.values() for i in c.instances.values() if i.zone == zone]
+        return [i.ec2_instance_id for i in found if self._region.vpc.in_scaling_group(i.ec2_instance_id)]
+
     def fail_zone(self, zone: str) -> None:
         """Every instance and task of the zone is lost, and nothing starts there until it is restored."""
         self.zones.add(zone)
@@ -67,6 +72,8 @@ class Failures:
                 if instance.is_external or region.hosts.runs(instance.ec2_instance_id):
                     hosts.connect(region, instance)
             region.touch_services(cluster)
+        scaling_groups.top_up(region.name)
+        region.hosts.look()
         region.hosts.retry()
 
     # Spot -------------------------------------------------------------------

@@ -161,8 +161,9 @@ class Vpc:
     def elastic_addresses(self) -> list:
         return list(self._ec2.addresses)
 
-    def in_scaling_group(self, instance_id: str) -> bool:
-        return getattr(self.instance(instance_id), "autoscaling_group", None) is not None
+    def in_scaling_group(self, instance_id: str | None) -> bool:
+        found = next((i for i in self._ec2.all_instances() if i.id == instance_id), None)
+        return getattr(found, "autoscaling_group", None) is not None
 
     def default_subnets(self) -> list[str]:
         """One subnet per Availability Zone of the default VPC."""

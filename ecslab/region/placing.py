@@ -84,6 +84,10 @@ def remaining(instance: ContainerInstance) -> tuple[int, int]:
     return instance.cpu - sum(t.cpu for t in tasks), instance.memory - sum(t.memory for t in tasks)
 
 
+def free_gpus(instance: ContainerInstance) -> int:
+    return instance.gpus - sum(definitions.gpus(t.definition) for t in instance.tasks()) if instance.gpus else 0
+
+
 def ports_in_use(instance: ContainerInstance, protocol: str = "tcp") -> frozenset[int]:
     return frozenset(port for t in instance.tasks() for port, used in host_ports(t.definition) if used == protocol)
 
@@ -185,7 +189,7 @@ def _view(instance: ContainerInstance) -> placement.InstanceView:
         used_tcp_ports=instance.ports | ports_in_use(instance),
         used_udp_ports=ports_in_use(instance, "udp"),
         eni_slots=instance.eni_limit - 1 - sum(t.network_mode == "awsvpc" for t in tasks),
-        gpus=instance.gpus - sum(definitions.gpus(t.definition) for t in tasks) if instance.gpus else 0,
+        gpus=free_gpus(instance),
         tasks_by_group=groups,
         running_tasks=sum(t.last_status == "RUNNING" for t in tasks),
     )

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from .identifiers import ACCOUNT
+
 
 @lru_cache
 def mended() -> None:
@@ -42,3 +44,13 @@ def _subnet(group, wanted: str | None) -> str | None:
     usable = [s.strip() for s in subnets if vpc.zone(s.strip()) not in region.failures.zones]
     zones = [state.instance.placement.zone for state in group.instance_states]
     return min(usable, key=lambda s: zones.count(vpc.zone(s)), default=None)
+
+
+def top_up(region_name: str) -> None:
+    """Groups that have fewer instances than they want launch the missing ones."""
+    from moto.autoscaling.models import autoscaling_backends
+
+    for group in autoscaling_backends[ACCOUNT][region_name].autoscaling_groups.values():
+        missing = group.desired_capacity - len(group.instance_states)
+        if missing > 0:
+            group.replace_autoscaling_group_instances(missing, group.get_propagated_tags())

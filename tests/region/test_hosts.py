@@ -100,6 +100,9 @@ def test_gpus_are_handed_out_like_cpu(lab):
     lab.region.add_instance("demo", "m5.large")
     answer = lab.ecs.run_task(cluster="demo", taskDefinition="gpu", launchType="EC2", count=2)
     assert len(answer["tasks"]) == 1 and {f["reason"] for f in answer["failures"]} == {"RESOURCE:GPU"}
+    with_gpu = next(i for i in instances(lab) if i["containerInstanceArn"] == answer["tasks"][0]["containerInstanceArn"])
+    listed = {kind: len(next(r for r in with_gpu[kind] if r["name"] == "GPU")["stringSetValue"]) for kind in ("registeredResources", "remainingResources")}
+    assert listed == {"registeredResources": 1, "remainingResources": 0}
 
 
 def test_a_terminated_instance_leaves_and_its_tasks_say_why(small):
@@ -126,6 +129,8 @@ def test_a_stopped_instance_is_not_connected_until_it_is_started_again(small):
     small.region.run_for("1m")
     shown = instances(small)[0]
     assert (shown["status"], shown["agentConnected"], shown["runningTasksCount"]) == ("ACTIVE", False, 0)
+    health = small.ecs.describe_container_instances(cluster="demo", containerInstances=[arn], include=["CONTAINER_INSTANCE_HEALTH"])
+    assert health["containerInstances"][0]["healthStatus"]["overallStatus"] == "INSUFFICIENT_DATA"
     assert small.messages("small")[-1].endswith('encountered error "AGENT".')
     small.ec2.start_instances(InstanceIds=[machine])
     small.region.run_for("2m")
@@ -152,6 +157,16 @@ def test_an_auto_scaling_group_s_instances_join_spread_over_its_zones_and_are_re
     now = instances(lab)
     assert len(now) == 3 and lost["containerInstanceArn"] not in {i["containerInstanceArn"] for i in now}
     assert sorted(attributes(i)["ecs.availability-zone"] for i in now) == ["us-east-1a", "us-east-1b", "us-east-1c"]
+    lab.region.fail_zone("us-east-1a")
+    lab.region.run_for("2m")
+    assert sorted(attributes(i)["ecs.availability-zone"][-1] for i in instances(lab)) in (["b", "b", "c"], ["b", "c", "c"])
+    lab.region.restore_zone("us-east-1a")
+    for zone in "abc":
+        lab.region.fail_zone(f"us-east-1{zone}")
+    assert instances(lab) == [], "there is nowhere to launch another"
+    lab.region.restore_zone("us-east-1c")
+    lab.region.run_for("1m")
+    assert [attributes(i)["ecs.availability-zone"][-1] for i in instances(lab)] == ["c", "c", "c"]
     groups.update_auto_scaling_group(AutoScalingGroupName="ecs", DesiredCapacity=1)
     lab.region.run_for("1m")
     assert len(instances(lab)) == 1

@@ -42,13 +42,14 @@ def register_container_instance(region, request):
 def describe_container_instances(region, request):
     cluster = cluster_of(region, request)
     wants_tags = included(request, "TAGS", INCLUDE)
+    wants_health = included(request, "CONTAINER_INSTANCE_HEALTH", INCLUDE)
     found, failures = [], []
     for identifier in check_size("Container Instances", request.get("containerInstances"), 100):
         instance = _find(cluster, identifier)
         if instance is None:
             failures.append(missing(identifier))
         else:
-            found.append(describe(region, instance, wants_tags))
+            found.append(describe(region, instance, wants_tags) | (_health(region, instance) if wants_health else {}))
     return {"containerInstances": found, "failures": failures}
 
 
@@ -104,12 +105,15 @@ def describe(region, instance, tags: bool = False) -> dict:
     free = placing.remaining(instance)
     used_ports = [str(p) for p in sorted(instance.ports | placing.ports_in_use(instance))]
 
-    def resources(cpu: int, memory: int, ports: list[str], udp: list[str]) -> list[dict]:
+    gpus = [f"GPU-{instance.id[:8]}-{number}" for number in range(instance.gpus)]
+
+    def resources(cpu: int, memory: int, ports: list[str], udp: list[str], free_gpus: int) -> list[dict]:
         return [
             {"name": "CPU", "type": "INTEGER", "doubleValue": 0.0, "longValue": 0, "integerValue": cpu},
             {"name": "MEMORY", "type": "INTEGER", "doubleValue": 0.0, "longValue": 0, "integerValue": memory},
             _strings("PORTS", ports),
             _strings("PORTS_UDP", udp),
+            *([_strings("GPU", gpus[:free_gpus])] if gpus else []),
         ]
 
     return {
@@ -117,8 +121,8 @@ def describe(region, instance, tags: bool = False) -> dict:
         **({"ec2InstanceId": instance.ec2_instance_id} if instance.ec2_instance_id else {}),
         "version": instance.version,
         "versionInfo": {"agentVersion": placing.AGENT_VERSION, "agentHash": "", "dockerVersion": ""},
-        "registeredResources": resources(instance.cpu, instance.memory, [str(p) for p in sorted(instance.ports)], []),
-        "remainingResources": resources(*free, used_ports, [str(p) for p in sorted(placing.ports_in_use(instance, "udp"))]),
+        "registeredResources": resources(instance.cpu, instance.memory, [str(p) for p in sorted(instance.ports)], [], instance.gpus),
+        "remainingResources": resources(*free, used_ports, [str(p) for p in sorted(placing.ports_in_use(instance, "udp"))], placing.free_gpus(instance)),
         "status": instance.status,
         "agentConnected": instance.agent_connected,
         "runningTasksCount": sum(t.last_status == "RUNNING" for t in tasks),
@@ -130,6 +134,12 @@ def describe(region, instance, tags: bool = False) -> dict:
         "attachments": [],
         "tags": region.tags.get(instance.arn, []) if tags else [],
     }
+
+
+def _health(region, instance) -> dict:
+    status = "OK" if instance.agent_connected else "INSUFFICIENT_DATA"
+    runtime = {"type": "CONTAINER_RUNTIME", "status": status, "lastUpdated": region.clock.now(), "lastStatusChange": instance.registered_at}
+    return {"healthStatus": {"overallStatus": status, "details": [runtime]}}
 
 
 def _strings(name: str, values: list[str]) -> dict:
