@@ -242,6 +242,10 @@ class Lab:
         """Requests to a service, at a rate."""
         return _widget("load", "load")(self.region, *args, **options)
 
+    def price(self, **choice: Any) -> None:
+        """What if? Sliders for size, count, hours and Spot share: `lab.price(cpu=512, memory=1024, count=4)`."""
+        _widget("price", "price")(**choice)
+
     def bill(self, by: str = "product") -> Any:
         """What everything that ran in this region would have cost until now: by "product" or by "service"."""
         return self.region.bill(by)
