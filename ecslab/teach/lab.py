@@ -234,6 +234,10 @@ class Lab:
         """The cluster as a live picture."""
         return _widget("board", "board")(self.region, *args, **options)
 
+    def instances(self, *args: Any, **options: Any) -> Any:
+        """The container instances and what their tasks reserve, as a picture."""
+        return _widget("instances", "instances")(self.region, *args, **options)
+
     def timeline(self, *args: Any, **options: Any) -> Any:
         """What happened when, as a picture."""
         return _widget("timeline", "timeline")(self.region, *args, **options)

@@ -167,6 +167,9 @@ show()
 # %%
 lab.check("clusters.pack")
 
+# %% tags=["nbval-ignore-output"]
+lab.instances("demo")
+
 # %% [markdown]
 # One instance full, two empty: those two could be switched off. **binpack saves money, spread saves you from failures**, and
 # `[spread over zones, binpack memory]` is the usual compromise.
@@ -260,6 +263,9 @@ for _ in range(15):
 print("fewest tasks of web:", fewest)
 show()
 
+# %% tags=["nbval-ignore-output"]
+lab.instances("demo")
+
 # %% [markdown]
 # `web` has moved, and never had fewer than four tasks. But the `reports` task stays: its constraints leave it **no other instance**,
 # and with a minimum of 100 percent it may not stop before its replacement runs. This drain never ends by itself.
@@ -337,6 +343,9 @@ lab.region.fail_zone("us-east-1a")
 lab.region.run_for("50s")
 print("after: ", where("web"))
 show()
+
+# %% tags=["nbval-ignore-output"]
+lab.instances("demo")
 
 # %%
 lost = ecs.list_tasks(cluster="demo", serviceName="web", desiredStatus="STOPPED")["taskArns"]
