@@ -152,7 +152,8 @@ class Region:
             raise
         self.endpoint_url = f"http://127.0.0.1:{self._server.port}"
         simulated = kind == "simulated"
-        self._environment = Environment(self.endpoint_url, region_name, PAUSE_VIRTUAL if simulated else PAUSE_WALL)
+        virtual = simulated and speed is None
+        self._environment = Environment(self.endpoint_url, region_name, PAUSE_VIRTUAL if virtual else PAUSE_WALL, virtual)
         _forget_default_session()
         self._record = registry.write(self.endpoint_url, region_name, kind, self._environment.values)
         self._loop = None

@@ -4,7 +4,8 @@ Set in this process, so children inherit it, and put back at stop. The
 credentials are dummies and profiles are out of sight, so that nothing in a lab
 reaches real AWS by accident. botocore's waiters get the same rules with shorter
 pauses, through a data folder of our own: what a learner waits for happens in
-seconds here.
+seconds here. Where time is virtual they call as often as AWS's do, each call a
+pause later in the region's time; else they keep their patience in real time.
 """
 from __future__ import annotations
 
@@ -19,13 +20,13 @@ import botocore
 
 from .registry import home
 
-API_VERSION = "2014-11-13"
+WAITED_FOR = ("ecs", "elbv2", "codedeploy", "ec2", "cloudwatch")  # services of a lab whose waiters are hurried
 DUMMY_KEY = "AKIAECSLAB0000000000"
 
 
 class Environment:
-    def __init__(self, endpoint_url: str, region_name: str, pause: float):
-        self.data_path = str(_waiters_folder(pause))
+    def __init__(self, endpoint_url: str, region_name: str, pause: float, virtual: bool):
+        self.data_path = str(_waiters_folder(pause, virtual))
         paths = [self.data_path, os.environ.get("AWS_DATA_PATH")]
         self.values: dict[str, str | None] = {
             "AWS_ENDPOINT_URL": endpoint_url,
@@ -72,35 +73,41 @@ def _set(values: dict[str, str | None]) -> None:
 
 
 @lru_cache
-def waiters() -> dict:
-    """botocore's own waiters for ECS, as installed."""
-    folder = Path(botocore.__file__).parent / "data" / "ecs" / API_VERSION
+def waiters(service: str = "ecs") -> tuple[str, dict]:
+    """(API version, botocore's own waiters) of a service, as installed."""
+    folder = max(path for path in (Path(botocore.__file__).parent / "data" / service).iterdir() if path.is_dir())
     packed = folder / "waiters-2.json.gz"
-    if packed.exists():
-        return json.loads(gzip.decompress(packed.read_bytes()))
-    return json.loads((folder / "waiters-2.json").read_text())
+    text = gzip.decompress(packed.read_bytes()) if packed.exists() else (folder / "waiters-2.json").read_text()
+    return folder.name, json.loads(text)
 
 
 def waiter_delay(operation: str) -> float:
     """How long botocore's waiters pause between two calls of this operation, in seconds."""
-    return max((w["delay"] for w in waiters()["waiters"].values() if w["operation"] == operation), default=0.0)
+    return max((w["delay"] for w in waiters()[1]["waiters"].values() if w["operation"] == operation), default=0.0)
 
 
-def _waiters_folder(pause: float) -> Path:
+def _waiters_folder(pause: float, virtual: bool) -> Path:
     """A data folder for botocore: its own waiters with pauses of `pause` seconds and as much patience as before."""
-    folder = home() / "botocore" / f"{botocore.__version__}-{pause:g}"
-    target = folder / "ecs" / API_VERSION / "waiters-2.json"
+    folder = home() / "botocore" / f"{botocore.__version__}-{pause:g}-{'virtual' if virtual else 'real'}"
+    for service in WAITED_FOR:
+        version, document = waiters(service)
+        hurried = {name: _hurried(one, pause, virtual) for name, one in document["waiters"].items()}
+        _write(folder / service / version / "waiters-2.json", {**document, "waiters": hurried})
+    return folder
+
+
+def _hurried(waiter: dict, pause: float, virtual: bool) -> dict:
+    attempts = waiter["maxAttempts"] if virtual else int(waiter["delay"] * waiter["maxAttempts"] / pause)
+    return {**waiter, "delay": pause, "maxAttempts": attempts}
+
+
+def _write(target: Path, document: dict) -> None:
     if target.exists():
-        return folder
-    document = {**waiters(), "waiters": {}}
-    for name, waiter in waiters()["waiters"].items():
-        patience = waiter["delay"] * waiter["maxAttempts"]
-        document["waiters"][name] = {**waiter, "delay": pause, "maxAttempts": int(patience / pause)}
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f"{target.name}.{os.getpid()}")
     fresh.write_text(json.dumps(document))
     fresh.replace(target)
-    return folder
 
 
 @lru_cache
