@@ -30,14 +30,14 @@ ENGINES = {
 }
 
 
-def open_lab(name: str, engine: str = "auto", **options: Any) -> "Lab":
+def open_lab(name: str, engine: str = "auto", docker_speed: float | None = None, **options: Any) -> "Lab":
     """Start a region and open a lab on it.
 
     `engine` is "auto", "docker" or "simulated"; with "auto" the variable
     `ECSLAB_ENGINE` decides where it is set. `options` go to `ecslab.start`. On
-    Docker the region's time runs ten times as fast as yours, unless `speed` or
-    the variable `ECSLAB_SPEED` says otherwise; simulated, it stands still until
-    it is moved.
+    Docker the region's time runs ten times as fast as yours, unless `docker_speed`,
+    `speed` or the variable `ECSLAB_SPEED` says otherwise; simulated, it stands
+    still until it is moved.
     """
     known = lab_names()
     if known and name not in known:
@@ -45,7 +45,7 @@ def open_lab(name: str, engine: str = "auto", **options: Any) -> "Lab":
     from ecslab.region import choose_engine, start
 
     if choose_engine(engine)[0] == "docker":
-        options.setdefault("speed", float(os.environ.get("ECSLAB_SPEED") or DOCKER_SPEED))
+        options.setdefault("speed", docker_speed or float(os.environ.get("ECSLAB_SPEED") or DOCKER_SPEED))
     region = start(engine=engine, **options)
     print(f"Lab {name}. Engine: {ENGINES.get(region.engine.name, region.engine.name)}.")
     return Lab(name, region)
