@@ -211,7 +211,7 @@ for activity in reversed(scaling.describe_scaling_activities(**web)["ScalingActi
 # of work now, and where would you read about it?
 
 # %%
-scaling.register_scalable_target(**web, MaxCapacity=2)
+scaling.register_scalable_target(**web, MinCapacity=1, MaxCapacity=2)
 press("7m")
 print("desired:", desired())
 
