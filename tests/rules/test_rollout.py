@@ -253,7 +253,7 @@ def troubled_rollouts(draw):
     desired = draw(st.integers(1, 12))
     low = draw(st.integers(0, 100))
     high = draw(st.integers(100, 250))
-    return desired, low, high, draw(st.lists(st.tuples(st.sampled_from(["heal", "die", "sicken", "deploy"]), st.integers(0, 30)), max_size=60))
+    return desired, low, high, draw(st.lists(st.tuples(st.sampled_from(["heal", "die", "sicken", "deploy", "drain"]), st.integers(0, 30)), max_size=60))
 
 
 @given(troubled_rollouts())
@@ -272,6 +272,8 @@ def test_whatever_fails_a_rollout_never_leaves_its_band(trouble):
             del world.tasks[target]
         elif kind == "sicken" and target:
             world.change(target, running=True, healthy=False, unhealthy=True)
+        elif kind == "drain" and target:
+            world.change(target, draining=True)
         elif kind == "deploy":
             generation += 1
             older = [replace(d, status="ACTIVE", id=d.id) for d in world.deployments]
@@ -294,6 +296,8 @@ def test_once_trouble_ends_every_unblocked_service_has_exactly_its_count(trouble
             del world.tasks[ids[which % len(ids)]]
         elif ids and kind == "sicken":
             world.change(ids[which % len(ids)], healthy=False, unhealthy=True)
+        elif ids and kind == "drain":
+            world.change(ids[which % len(ids)], draining=True)
         world.apply(world.plan())
     for _ in range(100):
         for task_id, task in list(world.tasks.items()):
@@ -301,3 +305,4 @@ def test_once_trouble_ends_every_unblocked_service_has_exactly_its_count(trouble
                 world.change(task_id, running=True, healthy=True)
         world.apply(world.plan())
     assert len(world.tasks) == desired and all(t.healthy for t in world.tasks.values())
+    assert rollout.band(desired, low, high).blocked or not any(t.draining for t in world.tasks.values())
