@@ -43,6 +43,20 @@ class Endpoint:
     timeout: float = REQUEST_TIMEOUT
 
 
+def _some_service(has):
+    return lambda given: any(has(entry) for entry in given.get("services") or ())
+
+
+NOT_RUN = (  # what a serviceConnectConfiguration may ask for in vain, and its name in the refusal
+    (_some_service(lambda entry: entry.get("tls")), "TLS"),
+    (_some_service(lambda entry: entry.get("ingressPortOverride")), "ingressPortOverride"),
+    (_some_service(lambda entry: (entry.get("timeout") or {}).get("idleTimeoutSeconds") is not None), "idleTimeoutSeconds"),
+    (_some_service(lambda entry: any(a.get("testTrafficRules") for a in entry.get("clientAliases") or ())), "testTrafficRules"),
+    (lambda given: given.get("accessLogConfiguration"), "accessLogConfiguration"),
+    (lambda given: given.get("containerConfigurations"), "containerConfigurations"),
+)
+
+
 @dataclass
 class _Outlier:
     failures: int = 0
@@ -73,8 +87,9 @@ class Connect:
             raise invalid("Namespace is missing. Give one in the service or as the cluster's default.")
         if not self.region.namespace_exists(namespace):
             raise EcsError("NamespaceNotFoundException", "The specified namespace was not found.")
-        if any(entry.get("tls") for entry in given.get("services") or ()):
-            raise EcsError("UnsupportedFeatureException", "This region does not run Service Connect with TLS.")
+        refused = next((words for asked, words in NOT_RUN if asked(given)), None)
+        if refused:
+            raise EcsError("UnsupportedFeatureException", f"This region does not run Service Connect with {refused}.")
         for entry in given.get("services") or ():
             self._check_entry(entry, task_definition)
         return {**given, "namespace": self.region.namespace_name(namespace)}

@@ -9,9 +9,10 @@ from moto's seeded numbers, not from a memory address.
 from __future__ import annotations
 
 from functools import lru_cache
+from inspect import signature
 from typing import TYPE_CHECKING, Iterator
 
-from ..rules import target_group_attributes
+from ..rules import elb_limits, target_group_attributes
 from ..rules.listener import Rule, in_order, weights
 from ..rules.target_health import HealthCheck
 from .identifiers import ACCOUNT
@@ -77,7 +78,54 @@ def mended():
     models.ELBv2Backend.describe_target_health = describe
     models.ELBv2Backend.modify_target_group_attributes = set_attributes
     models.FakeRule.__init__ = rule
+    _limit(models)
     return models
+
+
+# Who makes something of moto's -> what of its arguments is refused.
+LIMITS = {
+    "create_load_balancer": lambda given: elb_limits.balancer(given.get("loadbalancer_type")),
+    "create_listener": lambda given: elb_limits.listener(given.get("protocol")) or elb_limits.rule((), given.get("actions")),
+    "modify_listener": lambda given: elb_limits.listener(given.get("protocol")) or elb_limits.rule((), given.get("actions")),
+    "create_target_group": lambda given: elb_limits.target_group(*map(given.get, ("target_type", "protocol", "protocol_version"))),
+    "create_rule": lambda given: elb_limits.rule(given.get("conditions"), given.get("actions")),
+    "modify_rule": lambda given: elb_limits.rule(given.get("conditions"), given.get("actions")),
+}
+
+
+def _limit(models) -> None:
+    """Refuse aloud what moto would store and nobody here would carry out."""
+    from moto.elbv2.responses import ELBV2Response
+
+    def limited(make, fault):
+        names = signature(make)
+
+        def made(*args, **fields):
+            given = names.bind(*args, **fields).arguments
+            sentence = fault({**given, **given.get("kwargs", {})})
+            if sentence:
+                raise models.ValidationError(sentence)
+            return make(*args, **fields)
+
+        return made
+
+    for name, fault in LIMITS.items():
+        setattr(models.ELBv2Backend, name, limited(getattr(models.ELBv2Backend, name), fault))
+    for name in ("create_rule", "modify_rule"):
+        transforms = limited_by_transforms(getattr(ELBV2Response, name), models)
+        setattr(ELBV2Response, name, transforms)
+
+
+def limited_by_transforms(answer, models):
+    """moto does not read a rule's transforms: they are looked for in the request."""
+
+    def answered(response):
+        fault = elb_limits.rule((), (), response._get_params().get("Transforms"))
+        if fault:
+            raise models.ValidationError(fault)
+        return answer(response)
+
+    return answered
 
 
 def _health_port(group, port: int) -> str:

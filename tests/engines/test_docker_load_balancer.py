@@ -131,6 +131,23 @@ def test_a_rolling_update_under_load_loses_no_request(web):
     assert set(report.by_version) == {"1.0", "2.0"}
 
 
+def test_a_service_that_keeps_crashing_leaves_no_pile_of_containers(web):
+    import docker
+
+    web.lab.define("crash", command=["--exit-after", "1", "--exit-code", "1"])
+    web.lab.serve("crash", "crash", count=1)
+    for _ in range(90):
+        ended = [t for t in web.lab.tasks("crash", "STOPPED") if t["lastStatus"] == "STOPPED"]
+        if len(ended) >= 4:
+            break
+        web.region.run_for("4s")
+    assert len(ended) >= 4 and {t["containers"][0]["exitCode"] for t in ended} == {1}
+    for task in ended:
+        label = f"com.amazonaws.ecs.task-arn={task['taskArn']}"
+        assert docker.from_env().containers.list(all=True, filters={"label": label}) == []
+    web.lab.ecs.delete_service(cluster="demo", service="crash", force=True)
+
+
 def test_a_target_that_hangs_is_noticed_and_its_task_replaced(web):
     import docker
 

@@ -112,6 +112,7 @@ def update_service(region, request):
         raise EcsError("ServiceNotActiveException", "Service was not ACTIVE.")
     _refuse_what_is_not_built(request)
     task_set_rules.check_update_service(service.deployment_controller, request)
+    _refuse_another_controller(service, request)
     if daemons.is_daemon(service):
         daemon.check(request)
     # Check everything before anything is written: a refused update changes nothing.
@@ -265,6 +266,12 @@ def _refuse_what_is_not_built(request) -> None:
     for field in NOT_BUILT:
         if request.get(field):
             refuse(f"services with {field}")
+
+
+def _refuse_another_controller(service: Service, request) -> None:
+    wanted = (request.get("deploymentController") or {}).get("type") or service.deployment_controller
+    if wanted != service.deployment_controller:
+        raise EcsError("UnsupportedFeatureException", "This region does not change the deployment controller of a service. Create another.")
 
 
 def _deployment_configuration(given: dict | None, before: dict) -> dict:
