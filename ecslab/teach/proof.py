@@ -69,12 +69,12 @@ def proof(question_id: str, /, **predictions: Any) -> Callable[[Callable[..., An
     return register
 
 
-def refused(call: Callable[..., Any], **parameters: Any) -> str | None:
+def refused(call: Callable[..., Any], *given: Any, **parameters: Any) -> str | None:
     """What AWS says against a call, None when it accepts it."""
     from botocore.exceptions import ClientError
 
     try:
-        call(**parameters)
+        call(*given, **parameters)
     except ClientError as error:
         return f"{error.response['Error']['Code']}: {error.response['Error']['Message']}"
     return None

@@ -72,6 +72,7 @@ class Demo:
 
     def serve(self, count: int = 2, definition: str = "web:1", **options: Any) -> dict:
         options = {"launchType": "FARGATE", "networkConfiguration": self.network(), **options}
+        options = {name: value for name, value in options.items() if value is not None}
         return self.ecs.create_service(
             cluster="demo", serviceName="web", taskDefinition=definition, desiredCount=count, **options
         )["service"]
