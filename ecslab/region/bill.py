@@ -69,6 +69,10 @@ class Bill:
         """Dollars of each group."""
         return {name: sum((one.amount for one in lines), Decimal(0)) for name, lines in self.groups(by).items()}
 
+    def months(self, by: str | None = None) -> dict[str, Decimal]:
+        """What each group costs in a month if it goes on as it is now, in dollars and cents."""
+        return {name: dollars(monthly(sum((one.hourly for one in lines), Decimal(0)))) for name, lines in self.groups(by).items()}
+
     def __repr__(self) -> str:
         rows = [row for name, lines in self.groups().items() for row in self._rows(name, lines)]
         widths = [max((len(row[n]) for row in rows), default=0) for n in range(4)]
@@ -85,8 +89,7 @@ class Bill:
         return f"  {what}", f"{one.quantity:,.4f}", f"{one.unit} × {'' if one.confirmed else '~'}${one.rate.normalize():f}", money(one.amount)
 
     def _title(self) -> str:
-        hours = (self.end - self.start) / 3600
-        return f"What {hours:,.2f} hours of this region would have cost ({REGION}, prices of {PRICES_CHECKED}):"
+        return f"What {_span(self.end - self.start)} of this region would have cost ({REGION}, prices of {PRICES_CHECKED}):"
 
     def _sums(self) -> list[str]:
         return [
@@ -111,6 +114,10 @@ class Bill:
             '<thead><tr><th style="text-align:left">what</th><th>quantity</th><th style="text-align:left">unit and price</th><th>dollars</th></tr></thead>'
             f"<tbody>{''.join(body)}</tbody></table><p><b>{html.escape(' '.join(self._sums()))}</b><br>{words}</p>"
         )
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds / 3600:,.1f} hours" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"
 
 
 def money(amount: Decimal) -> str:

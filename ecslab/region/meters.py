@@ -117,7 +117,7 @@ class Meters:
             owner = f"load balancer {balancer.name}"
             if balancer.type in ("application", "network"):
                 yield balancer.arn, Hourly(owner, metering.BALANCERS, "nlb" if balancer.type == "network" else "alb")
-            if balancer.scheme == "internet-facing":
+            if balancer.scheme != "internal":
                 for subnet in balancer.subnets:
                     yield (balancer.arn, subnet), Hourly(owner, metering.ADDRESSES, "public-ipv4")
 

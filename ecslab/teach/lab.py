@@ -250,9 +250,25 @@ class Lab:
         """What if? Sliders for size, count, hours and Spot share: `lab.price(cpu=512, memory=1024, count=4)`."""
         _widget("price", "price")(**choice)
 
+    def prices(self, cpu: int, memory: int, count: int = 1, hours: float = 730) -> None:
+        """Print every way to run such tasks for so many hours a month, cheapest first."""
+        from ecslab.rules import estimate
+        from ecslab.rules.errors import EcsError
+
+        from .price_text import compare_text
+
+        try:
+            print(compare_text(estimate.compare(cpu, memory, count, hours), cpu, memory, count, hours))
+        except EcsError as error:
+            raise Mistake(error.message) from None
+
     def bill(self, by: str = "product") -> Any:
         """What everything that ran in this region would have cost until now: by "product" or by "service"."""
         return self.region.bill(by)
+
+    def month(self, by: str = "product") -> Any:
+        """Where the money goes, as a picture: a month at the rate of this moment."""
+        return _widget("bill", "month")(self.region, by)
 
     def right_size(self, service: str, **options: Any) -> None:
         """Print the cheapest size for what CloudWatch saw a service use."""

@@ -7,7 +7,7 @@ from ecslab.rules.estimate import Estimate, Offer, crossing
 from ecslab.rules.metering import size_text
 from ecslab.rules.pricing import EC2, PRICES_CHECKED, REGION, dollars
 
-SHOWN_INSTANCES = 8
+SHOWN_INSTANCES = 12
 DATED = f"Prices of {REGION}, {PRICES_CHECKED}."
 
 

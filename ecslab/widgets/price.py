@@ -126,7 +126,7 @@ def picture(one: Choice) -> _plot.Plot:
             axes.plot(pays_off, [on_ec2[n - 1] for n in pays_off], "o", color=_plot.COLOURS[1], markersize=6, label="instances cost no more")
         axes.axvline(one.count, color=_plot.INK, linewidth=0.8, linestyle="--")
         axes.annotate(f" {one.count} chosen", (one.count, axes.get_ylim()[1]), va="top", fontsize=8)
-        axes.set(xlabel=f"tasks of {size_text(one.cpu, one.memory)}, {one.hours} hours a month", ylabel="dollars a month", ylim=(0, None), xlim=(1, last))
+        axes.set(xlabel=f"tasks of {size_text(one.cpu, one.memory)}, {one.hours} hours a month", ylabel="dollars a month", ylim=(0, None), xlim=(1, last + 0.5))
         axes.set_title("Fargate against instances, by number of tasks")
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
 
