@@ -171,11 +171,12 @@ def quiz(topic: str, number: int | None) -> None:
 @click.option("--list", "list_", is_flag=True, help="Say which exams there are, and how yours went.")
 @click.option("--practice", is_flag=True, help="Reasons at once, no time limit, pauses.")
 @click.option("--section", help="Only one domain of the exam.")
+@click.option("-n", "number", type=click.IntRange(min=1), help="Only so many questions, in their share of the time.")
 @click.option("--seed", help="Draw the same questions in the same order.")
 @click.option("--minutes", type=float, help="Instead of the exam's own time.")
 @click.option("--extend", type=float, help="Minutes more, as an accommodation.")
 @click.option("--hide-timer", is_flag=True, help="Show the time left only when asked.")
-def exam(name, resume, list_, practice, section, seed, minutes, extend, hide_timer) -> None:
+def exam(name, resume, list_, practice, section, number, seed, minutes, extend, hide_timer) -> None:
     """Sit a mock exam: NAME is ecs-specialist, an AWS exam such as SAA-C03, or a topic."""
     from .teach import Progress
     from .teach.exam import open_exam, past_exams, resume_exam
@@ -190,7 +191,7 @@ def exam(name, resume, list_, practice, section, seed, minutes, extend, hide_tim
         if resume:
             sitting = resume_exam(name)
         else:
-            sitting = open_exam(name or "ecs-specialist", seed, minutes, practice=practice, section=section)
+            sitting = open_exam(name or "ecs-specialist", seed, minutes, practice=practice, section=section, n=number)
         if extend:
             sitting.extend(extend)
         if hide_timer:

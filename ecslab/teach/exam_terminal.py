@@ -101,7 +101,7 @@ class Room:
         if result:
             self.write(result_text(result))
         elif self.sitting.status(self.at) != ANSWERED:
-            self.write(f"Kept, but not complete: choose {shown.body.choose}.")
+            self.write(f"Kept, but not complete. {self.sitting.missing(self.at)}")
             return
         self.go(self.at + 1)
 

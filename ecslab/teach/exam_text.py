@@ -5,6 +5,7 @@ from math import ceil
 from typing import Iterable, Iterator
 
 from .blueprint import BLUEPRINTS
+from .exam import Door
 from .results import AHEAD, BEHIND, OPEN, Estimate, Marked, Results, Tally
 from .shown import LETTERS, as_text
 from .sitting import ANSWERED, INCOMPLETE, Sitting, State
@@ -31,6 +32,14 @@ def list_text(past: Iterable[State]) -> str:
         if one.scored
     ]
     return "\n".join(["Exams:", *lines, *(["", "Finished, oldest first:", *done] if done else [])])
+
+
+def door_text(door: Door) -> str:
+    """What would be sat, in a line, and how to sit it in a terminal."""
+    time = "no time limit" if door.limit is None else f"{door.limit:g} minutes"
+    unscored = f", {door.plan.unscored} of them unscored" if door.plan.unscored else ""
+    kind = "Practice" if door.practice else "Exam"
+    return f"{kind}: {door.plan.title}. {door.plan.questions} questions{unscored}, {time}. In a terminal: {door.command}"
 
 
 def opening_text(sitting: Sitting) -> str:
@@ -97,7 +106,7 @@ def results_text(results: Results) -> str:
     lines = [f"{results.title}: {total.right} of {total.count} scored questions right, {results.percent:.0f} % (raw)."]
     if results.unscored.count:
         lines.append(f"{results.unscored.right} of {results.unscored.count} unscored questions right; they do not count.")
-    lines.append(_time_line(results))
+    lines.append(time_line(results))
     lines += results.notices
     lines += _table("By domain", results.by_domain())
     lines += _table("By objective", results.by_objective())
@@ -109,7 +118,7 @@ def results_text(results: Results) -> str:
     return "\n".join(lines)
 
 
-def _time_line(results: Results) -> str:
+def time_line(results: Results) -> str:
     used = f"Time: {clock_text(results.seconds)}"
     if results.limit is not None:
         used += f" of {clock_text(results.limit)}"

@@ -12,7 +12,7 @@ import threading
 from functools import cached_property
 from typing import Any
 
-from . import review, text
+from . import exam, exam_text, review, text
 from .aws import Aws
 from .bank import Bank, load_bank
 from .exercise import Exercise, Verdict, judge, load_exercises
@@ -172,6 +172,19 @@ class Lab:
         result = score(step.body, step.shown.from_text(str(answer)))
         self.store.record_answer(question_id, result.answer, result.correct)
         print(text.result_text(result))
+
+    def exam(
+        self, name: str = "ecs-specialist", *, n: int | None = None, practice: bool = False, section: str | None = None,
+        minutes: float | None = None, seed: Any = None,
+    ) -> None:  # fmt: skip
+        """Show the exam room of an exam or a topic: see `teach.exam.exam_door`. Its clock starts when Begin is pressed.
+
+        An exam that is under way goes on where it was left.
+        """
+        how = {"n": n, "practice": practice, "section": section, "store": self.store, "bank": self.bank}
+        door = exam.exam_door(name, seed, minutes, **how)
+        plain = exam_text.door_text(door)
+        _show(lambda: _widget("exam", "ExamWidget")(door, plain), plain)
 
     # -- memory: see `review` and `mastery` ----------------------------------
 

@@ -14,6 +14,7 @@ from typing import Any, Sequence
 from .question import Body
 from .scoring import AnswerError
 
+UNMATCHED = -1  # the place, and the index, of a right side not picked yet
 COUNTED = {2: "two", 3: "three", 4: "four", 5: "five"}
 
 
@@ -40,6 +41,8 @@ class Shown:
             return picked
         one = self.body.type in ("single", "read-events")
         try:
+            if self.body.type == "match":
+                return [UNMATCHED if place < 0 else self.order[place] for place in picked]
             indices = [self.order[place] for place in ([picked] if one else picked) if place >= 0]
         except (TypeError, IndexError):
             raise AnswerError("Choose among what is shown.") from None
@@ -53,7 +56,7 @@ class Shown:
         if self.body.type in ("numeric", "fix-json"):
             return answer
         names = [option.id for option in self.body.options] or list(range(len(self.order)))
-        place = {names[index]: place for place, index in enumerate(self.order)}
+        place = {UNMATCHED: UNMATCHED, **{names[index]: place for place, index in enumerate(self.order)}}
         if isinstance(answer, str):
             return place[answer]
         return [place[name] for name in answer]

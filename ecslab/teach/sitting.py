@@ -20,9 +20,12 @@ from .question import Body, Question
 from .quiz import Step, steps_of
 from .results import Marked, Results, marked
 from .scoring import AnswerError, Result, score
+from .shown import UNMATCHED
 
 UNANSWERED, INCOMPLETE, ANSWERED = "unanswered", "incomplete", "answered"
 LONGEST = 24 * 60  # minutes
+LONGEST_NOTE = 10_000
+LONGEST_DRAFT = 100_000  # characters of a repaired document
 
 
 def checked_minutes(minutes: float) -> float:
@@ -164,11 +167,15 @@ class Sitting:
         return tuple(self._place(index) for index in range(len(self)))
 
     def status(self, i: int) -> str:
-        """`unanswered`, `incomplete` (too few options of a multiple response picked so far) or `answered`."""
-        answer, body = self._place(i).answer, self._step(i).body
-        if answer is None:
+        """`unanswered`, `incomplete` (begun, and wrong as it stands) or `answered`."""
+        if self._place(i).answer is None:
             return UNANSWERED
-        return INCOMPLETE if _too_few(body, answer) else ANSWERED
+        return INCOMPLETE if self.missing(i) else ANSWERED
+
+    def missing(self, i: int) -> str:
+        """What an answer that was begun still needs, in a sentence; empty where it is whole, or there is none."""
+        answer = self._place(i).answer
+        return "" if answer is None else _missing(self._step(i).body, answer)
 
     def remaining(self) -> float | None:
         """Seconds left; 0 when the time is over, None without a limit."""
@@ -190,8 +197,9 @@ class Sitting:
         return step
 
     def answer(self, i: int, value: Any, confidence: str | None = None) -> Result | None:
-        """Keep an answer, in the terms of `scoring`; None takes it back. Of a multiple response too few options
-        are kept too, and count as wrong in the end. Raises `AnswerError` where it is no answer at all.
+        """Keep an answer, in the terms of `scoring`; None takes it back. What is only begun is kept too, and counts
+        as wrong in the end: too few options of a multiple response, pairs not all matched (`UNMATCHED`), a document
+        that is not JSON yet. Raises `AnswerError` where it is no answer at all.
 
         In practice it returns the result, and the first whole answer is final.
         """
@@ -202,7 +210,7 @@ class Sitting:
             if not (self.practice and self.status(i) == ANSWERED):
                 place.update(answer=value, at=None if value is None else self._now())
                 place["confidence"] = confidence or place.get("confidence")
-                if self.practice and value is not None and not _too_few(body, value):
+                if self.practice and value is not None and not _missing(body, value):
                     self._record(i)
                     self._record_scenario(self.steps[i].question)
         return self.result(i)
@@ -229,6 +237,8 @@ class Sitting:
 
     def note(self, i: int, text: str) -> None:
         """Keep a note; an empty one takes it away."""
+        if len(text) > LONGEST_NOTE:
+            raise Mistake(f"A note has at most {LONGEST_NOTE} characters.")
         with self._change(i) as place:
             place["note"] = text.strip()
 
@@ -368,18 +378,42 @@ class Sitting:
         return Place(**{**kept, "struck": tuple(kept.get("struck", ()))})
 
 
-def _too_few(body: Body, answer: Any) -> bool:
-    return body.type == "multiple" and len(answer) < (body.choose or 0)
+def _missing(body: Body, answer: Any) -> str:
+    try:
+        score(body, answer)
+    except AnswerError as error:
+        return str(error)
+    return ""
 
 
 def _checked(body: Body, value: Any) -> Any:
     """The answer as `scoring` keeps it, None for none. Nothing of the result is told."""
     if value is None:
         return None
-    if body.type == "multiple" and isinstance(value, (list, tuple, set, frozenset)) and len(set(value)) < (body.choose or 0):
-        if set(value) <= {option.id for option in body.options}:
-            return sorted(set(value)) or None
-    return score(body, value).answer
+    begun = BEGUN.get(body.type, lambda body, value: None)(body, value)
+    return score(body, value).answer if begun is None else begun or None
+
+
+def _few_options(body: Body, value: Any) -> list | None:
+    known = {option.id for option in body.options}
+    few = isinstance(value, (list, tuple, set, frozenset)) and len(set(value)) < (body.choose or 0) and set(value) <= known
+    return sorted(set(value)) if few else None
+
+
+def _few_pairs(body: Body, value: Any) -> list | None:
+    count = len(body.pairs)
+    whole = isinstance(value, (list, tuple)) and len(value) == count and UNMATCHED in value
+    if not whole or not all(type(index) is int and UNMATCHED <= index < count for index in value):
+        return None
+    return [] if set(value) == {UNMATCHED} else list(value)
+
+
+def _draft(body: Body, value: Any) -> str | None:
+    return value if isinstance(value, str) and len(value) <= LONGEST_DRAFT else None
+
+
+# What is begun as it is kept, empty for nothing; None where it is whole or no answer at all.
+BEGUN: dict[str, Callable[[Body, Any], Any]] = {"multiple": _few_options, "match": _few_pairs, "fix-json": _draft}
 
 
 def _known_confidence(how: str | None) -> None:

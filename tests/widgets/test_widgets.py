@@ -98,8 +98,8 @@ def test_show_me_is_offered_after_an_answer_and_plays_the_proof_once(quiz, monke
         done.set()
 
     place = at(quiz, "sample.single")
-    monkeypatch.setattr("ecslab.widgets.quiz.has_proof", lambda question_id: True)
-    monkeypatch.setattr("ecslab.widgets.quiz.replay", replay)
+    monkeypatch.setattr("ecslab.widgets._question.has_proof", lambda question_id: True)
+    monkeypatch.setattr("ecslab.widgets._question.replay", replay)
     monkeypatch.setattr(quiz, "send", sent.append)
     press(quiz, do="show", place=place)
     assert (quiz.view["step"]["proof"], played) == (None, [])
