@@ -1,7 +1,8 @@
 """moto's Auto Scaling groups, balanced over their Availability Zones as AWS's are.
 
 moto starts every instance of a group in its first subnet. Mended, each goes to the zone in
-which the group has fewest, and never to a zone that has failed.
+which the group has fewest, and never to a zone that has failed; and one whose launch template
+asks for Spot is a Spot Instance.
 
 Source: Amazon EC2 Auto Scaling User Guide, "Auto Scaling benefits for application architecture".
 """
@@ -30,8 +31,16 @@ def mended() -> None:
                 launch(group, 1, dict(propagated_tags))
             finally:
                 group.vpc_zone_identifier = wanted
+            if _on_spot(group):
+                group.instance_states[-1].instance.lifecycle = "spot"
 
     FakeAutoScalingGroup.replace_autoscaling_group_instances = one_by_one
+
+
+def _on_spot(group) -> bool:
+    """Does the group's launch template ask for Spot Instances?"""
+    template = group.ec2_launch_template
+    return template is not None and bool(template.get_version(group.launch_template_version).data.get("InstanceMarketOptions"))
 
 
 def _subnet(group, wanted: str | None) -> str | None:

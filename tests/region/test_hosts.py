@@ -172,6 +172,20 @@ def test_an_auto_scaling_group_s_instances_join_spread_over_its_zones_and_are_re
     assert len(instances(lab)) == 1
 
 
+def test_a_group_on_spot_replaces_what_is_taken_back(lab):
+    groups = lab.region.client("autoscaling")
+    data = {"ImageId": IMAGE, "InstanceType": "t3.medium", "UserData": base64.b64encode(JOIN.encode()).decode(), "InstanceMarketOptions": {"MarketType": "spot"}}
+    lab.ec2.create_launch_template(LaunchTemplateName="spot", LaunchTemplateData=data)
+    groups.create_auto_scaling_group(
+        AutoScalingGroupName="spot", MinSize=0, MaxSize=3, DesiredCapacity=2, LaunchTemplate={"LaunchTemplateName": "spot"}, VPCZoneIdentifier=lab.subnets[0]
+    )
+    lab.region.run_for("1m")
+    told = lab.region.interrupt_spot()
+    assert sorted(told) == sorted(i["containerInstanceArn"] for i in instances(lab))
+    lab.region.run_for("3m")
+    assert len(instances(lab)) == 2 and not set(told) & {i["containerInstanceArn"] for i in instances(lab)}
+
+
 def test_instances_and_tasks_never_share_an_address(lab):
     lab.define("own", requiresCompatibilities=["EC2"], cpu="128", memory="64")
     for _ in range(3):
