@@ -60,9 +60,10 @@ class Bill:
 
     def groups(self, by: str | None = None) -> dict[str, list[BillLine]]:
         """Lines by product, or by what they were there for."""
+        part = "product" if _checked(by or self.by) == "product" else "owner"
         found: dict[str, list[BillLine]] = {}
-        for one in self.lines:
-            found.setdefault(_group(one, by or self.by), []).append(one)
+        for one in sorted(self.lines, key=lambda one: one.owner) if part == "owner" else self.lines:
+            found.setdefault(getattr(one, part), []).append(one)
         return found
 
     def amounts(self, by: str | None = None) -> dict[str, Decimal]:
@@ -125,22 +126,18 @@ def money(amount: Decimal) -> str:
     return f"${dollars(amount, 2 if abs(amount) >= 1 else 6):,}"
 
 
-def _group(one: BillLine, by: str) -> str:
+def _checked(by: str) -> str:
     if by not in BY:
         raise ValueError(f"A bill is grouped by {' or '.join(map(repr, BY))}, not by {by!r}.")
-    return one.product if by == "product" else one.owner
+    return by
 
 
 def made(tallies: list[tuple[Metered, Tally]], counted: list[Counted], start: float, end: float, by: str) -> Bill:
     """The bill of what ran from `start` to `end`."""
     lines = [one for kind, tally in tallies for one in _of_kind(kind, tally)]
     lines += [one for kind in counted for one in _of_count(kind, Decimal(str(end - start)) / 3600)]
-    for one in lines[:1] or [BillLine("", "", "", Decimal(0), "", Decimal(0), Decimal(0), Decimal(0))]:
-        _group(one, by)  # an unknown grouping is told now
-    order = (lambda one: (metering.PRODUCTS.index(one.product), one.owner)) if by == "product" else (
-        lambda one: (one.owner, metering.PRODUCTS.index(one.product))
-    )  # fmt: skip
-    return Bill(start, end, tuple(sorted(lines, key=order)), tuple(_notes(tallies, lines)), by)
+    lines.sort(key=lambda one: (metering.PRODUCTS.index(one.product), one.owner))
+    return Bill(start, end, tuple(lines), tuple(_notes(tallies, lines)), _checked(by))
 
 
 def _of_kind(kind: Metered, tally: Tally) -> list[BillLine]:

@@ -140,8 +140,7 @@ def deregister(region: "Region", instance: ContainerInstance) -> None:
     """The cluster no longer has the instance."""
     instance.status = "INACTIVE"
     instance.cluster.instances.pop(instance.id, None)
-    if instance.is_external:
-        region.meters.look()
+    region.meters.left(instance)
     region.touch_services(instance.cluster)
 
 

@@ -3,7 +3,7 @@
 A task is billed when it stops, for it is forgotten an hour later; one that still runs is read
 when the bill is asked for. Instances, volumes, addresses, NAT gateways and load balancers are
 looked at after every request to EC2, Auto Scaling or Elastic Load Balancing, so their time is
-the region's; external instances when they come and go. Every request to a load balancer counts as one new connection: the lab does not
+the region's; instances that EC2 does not know when they register and leave. Every request to a load balancer counts as one new connection: the lab does not
 know which share one. Logs are the bytes of moto's log groups.
 
 Source: AWS Fargate Pricing (from image pull to termination); AWS pricing pages of EC2, VPC,
@@ -20,7 +20,7 @@ from ..rules.fargate import is_windows
 from ..rules.metering import Counted, Ec2Instance, FargateTask, Hourly, Ledger, Metered, Volume
 from ..rules.pricing import INCLUDED_EPHEMERAL_GIB
 from .identifiers import ACCOUNT
-from .model import Task
+from .model import ContainerInstance, Task
 
 if TYPE_CHECKING:
     from . import Region
@@ -48,6 +48,15 @@ class Meters:
         """The task has STOPPED."""
         for kind, since in _of_task(task):
             self._ledger.ran(kind, since, task.stopped_at)
+
+    def joined(self, instance: ContainerInstance) -> None:
+        """A container instance that EC2 does not know registered: a machine of one's own, or one told of by the API."""
+        owner, name = f"cluster {instance.cluster.name}", instance.attributes.get("ecs.instance-type")
+        kind = Hourly(owner, metering.ANYWHERE, "ecs-anywhere", "external instance") if instance.is_external else Ec2Instance(owner, name)
+        self._ledger.begin(instance.id, kind, instance.registered_at)
+
+    def left(self, instance: ContainerInstance) -> None:
+        self._ledger.end(instance.id, self._region.clock.now())
 
     def look(self) -> None:
         """See what there is outside of tasks."""
@@ -79,15 +88,8 @@ class Meters:
 
     def _standing(self) -> Iterator[tuple[Hashable, Metered]]:
         """Everything that costs by time and is no task: (its key, its kind)."""
-        yield from self._hosts()
         yield from self._ec2()
         yield from self._balancers()
-
-    def _hosts(self) -> Iterator[tuple[Hashable, Metered]]:
-        for cluster in self._region.clusters.values():
-            for instance in cluster.instances.values():
-                if instance.is_external:
-                    yield instance.id, Hourly(f"cluster {cluster.name}", metering.ANYWHERE, "ecs-anywhere", "external instance")
 
     def _ec2(self) -> Iterator[tuple[Hashable, Metered]]:
         vpc = self._region.vpc

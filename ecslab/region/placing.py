@@ -73,8 +73,8 @@ def register(
     cluster.instances[instance_id] = instance
     region.tags[instance.arn] = []
     region.touch_services(cluster)
-    if external:
-        region.meters.look()
+    if network is None:
+        region.meters.joined(instance)
     return instance
 
 

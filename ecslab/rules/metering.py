@@ -23,6 +23,7 @@ from .pricing import (
     HOURS_PER_MONTH,
     INCLUDED_EPHEMERAL_GIB,
     MINIMUM_SECONDS,
+    PRICES,
     UP_TO,
     Line,
     billed_seconds,
@@ -58,11 +59,15 @@ class Metered(Protocol):
 
     def billed(self, seconds: float) -> int: ...
 
-    def lines(self, seconds: float) -> list[Line]: ...
+    def lines(self, seconds: float) -> list[Line]:
+        """None where there is no price for it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class FargateTask:
+    """Fargate Spot has no price for Windows."""
+
     product: ClassVar[str] = FARGATE
     owner: str
     cpu: int
@@ -79,13 +84,13 @@ class FargateTask:
         return billed_seconds(seconds, self.arch)
 
     def lines(self, seconds: float) -> list[Line]:
+        if self.spot and self.arch == "WINDOWS":
+            return []
         return fargate_lines(seconds, self.cpu, self.memory, self.arch, self.spot, self.ephemeral)
 
 
 @dataclass(frozen=True, slots=True)
 class Ec2Instance:
-    """A type without a price in the table has no lines."""
-
     product: ClassVar[str] = INSTANCES
     owner: str
     instance_type: str
@@ -95,15 +100,11 @@ class Ec2Instance:
     def name(self) -> str:
         return f"{'Spot ' if self.spot else ''}{self.instance_type}"
 
-    @property
-    def priced(self) -> bool:
-        return self.instance_type in EC2
-
     def billed(self, seconds: float) -> int:
         return max(ceil(seconds), MINIMUM_SECONDS)
 
     def lines(self, seconds: float) -> list[Line]:
-        if not self.priced:
+        if self.instance_type not in EC2:
             return []
         whole = ec2_line(self.instance_type, seconds)
         if not self.spot:
@@ -139,15 +140,11 @@ class Volume:
     def name(self) -> str:
         return f"{self.volume_type} volume of {self.gib} GB"
 
-    @property
-    def priced(self) -> bool:
-        return self.volume_type in ("gp2", "gp3")
-
     def billed(self, seconds: float) -> int:
         return ceil(seconds)
 
     def lines(self, seconds: float) -> list[Line]:
-        if not self.priced:
+        if f"ebs.{self.volume_type}" not in PRICES:
             return []
         return [line(f"ebs.{self.volume_type}", D(str(seconds)) * self.gib / 3600 / HOURS_PER_MONTH)]
 
@@ -193,21 +190,33 @@ class Ledger:
 
     ended: dict[Metered, Tally] = field(default_factory=dict)
     open: dict[Hashable, tuple[Metered, float]] = field(default_factory=dict)
+    seen: set[Hashable] = field(default_factory=set)  # those of `open` that `see` began
 
     def ran(self, kind: Metered, start: float, end: float) -> None:
         """One thing that is over."""
         self.ended.setdefault(kind, Tally()).add(kind.billed(end - start))
 
+    def begin(self, key: Hashable, kind: Metered, now: float) -> None:
+        self.open.setdefault(key, (kind, now))
+
+    def end(self, key: Hashable, now: float) -> None:
+        """It is over, if it ever began."""
+        if key in self.open:
+            kind, since = self.open.pop(key)
+            self.ran(kind, since, now)
+
     def see(self, found: Mapping[Hashable, Metered], now: float) -> None:
-        """All that runs now: what is new begins, what is missing or has become another kind ends."""
-        for key, (kind, since) in list(self.open.items()):
-            if found.get(key) == kind:
-                continue
-            if now > since or key not in found:
-                self.ran(kind, since, now)
-            del self.open[key]
+        """All that runs now, as far as it is looked at: what is new begins, what is missing or has become another kind ends."""
+        for key in self.seen - found.keys():
+            self.end(key, now)
         for key, kind in found.items():
-            self.open.setdefault(key, (kind, now))
+            before, since = self.open.get(key, (kind, now))
+            if before != kind and now > since:
+                self.end(key, now)
+            elif before != kind:
+                del self.open[key]  # it was never anything else
+            self.begin(key, kind, now)
+        self.seen = set(found)
 
     def tallies(self, now: float, also: Iterable[tuple[Metered, float]] = ()) -> Iterator[tuple[Metered, Tally]]:
         """Every kind with all there was of it until `now`. `also` runs too: (kind, since when)."""

@@ -129,6 +129,23 @@ def test_external_instances_cost_their_fee(lab):
     assert lab.region.bill().amounts() == {"ECS Anywhere": D("0.0205")}
 
 
+def test_an_instance_that_only_the_api_told_of_costs_by_its_type(lab):
+    document = '{"instanceId": "i-0123456789abcdef0", "instanceType": "c5.large"}'
+    arn = lab.ecs.register_container_instance(cluster="demo", instanceIdentityDocument=document)["containerInstance"]["containerInstanceArn"]
+    lab.region.run_for("1h")
+    lab.ecs.deregister_container_instance(cluster="demo", containerInstance=arn)
+    lab.region.run_for("1h")
+    assert lab.region.bill().amounts() == {"EC2 instances": D("0.085")}
+
+
+def test_a_windows_task_is_billed_at_its_own_price_which_is_marked_as_unsure(lab):
+    lab.define("win", cpu="1024", memory="2048", runtimePlatform={"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE", "cpuArchitecture": "X86_64"})
+    lab.run("win")
+    lab.region.run_for("1h")
+    bill = lab.region.bill()
+    assert bill.hourly == fargate_hourly(1024, 2048, "WINDOWS") and "~ marks a price found in one place only." in bill.notes
+
+
 def test_a_nat_gateway_costs_with_its_address_until_both_are_gone(lab):
     address = lab.ec2.allocate_address(Domain="vpc")["AllocationId"]
     gateway = lab.ec2.create_nat_gateway(SubnetId=lab.subnets[0], AllocationId=address)["NatGateway"]["NatGatewayId"]

@@ -67,9 +67,20 @@ def test_a_windows_task_has_a_longer_minimum_and_an_external_instance_an_hour():
     assert Hourly("x", "NAT gateways", "nat").billed(10.2) == 11
 
 
-def test_an_instance_type_without_a_price_has_no_lines_and_says_so():
-    assert not Ec2Instance("x", "u-24tb1.metal").priced
-    assert Ec2Instance("x", "u-24tb1.metal").lines(3600) == []
+@pytest.mark.parametrize("kind", [Ec2Instance("x", "u-24tb1.metal"), Volume("x", 8, "io2"), FargateTask("x", 1024, 2048, "WINDOWS", spot=True)])
+def test_what_has_no_price_has_no_lines(kind):
+    assert kind.lines(3600) == []
+
+
+def test_what_is_begun_by_hand_is_not_ended_by_a_look():
+    ledger, one = Ledger(), Ec2Instance("cluster demo", "m5.large")
+    ledger.begin("a", one, 0)
+    ledger.see({"b": one}, 100)
+    ledger.see({}, 200)
+    assert tally(ledger, 300)[one].running == 1
+    ledger.end("a", 300)
+    ledger.end("a", 400)
+    assert (tally(ledger, 500)[one].running, tally(ledger, 500)[one].seconds) == (0, 400)
 
 
 def test_spot_instances_pay_the_smallest_share_advertised():
