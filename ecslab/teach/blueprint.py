@@ -71,7 +71,7 @@ class Blueprint:
         if not 1 <= count <= self.questions:
             raise Mistake(f"{self.title} has 1 to {self.questions} questions.")
         minutes = ceil(self.minutes * count / self.questions)
-        return replace(self, title=f"{self.title}, {count} question{'s' if count > 1 else ''}", questions=count, unscored=0, minutes=minutes)
+        return replace(self, title=f"{self.title} ({count})", questions=count, unscored=0, minutes=minutes)
 
 
 def _aws(name: str, title: str, questions: int, unscored: int, minutes: int, passed: float, **domains: int) -> Blueprint:

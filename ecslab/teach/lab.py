@@ -186,6 +186,10 @@ class Lab:
         plain = exam_text.door_text(door)
         _show(lambda: _widget("exam", "ExamWidget")(door, plain), plain)
 
+    def exams(self) -> None:
+        """Print the exams there are, and how those went that are finished."""
+        print(exam_text.list_text(exam.past_exams(self.store)))
+
     # -- memory: see `review` and `mastery` ----------------------------------
 
     def due(self) -> None:

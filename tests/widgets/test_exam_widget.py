@@ -238,7 +238,7 @@ def test_a_short_form_asks_so_many_questions_in_their_share_of_the_time():
     store = Progress(":memory:")
     sitting = open_exam("ecs-specialist", 3, n=5, store=store, bank=WHOLE)
     assert len(sitting) == 5 and 599 < sitting.remaining() <= 600
-    assert sitting.title == "ECS specialist, 5 questions"
+    assert sitting.title == "ECS specialist (5)"
     assert sitting.finish().total.count == 5
     for n in (0, 66):
         with pytest.raises(Mistake, match="1 to 65 questions"):
@@ -249,7 +249,7 @@ def test_lab_exam_prints_what_would_be_sat_and_refuses_what_there_is_not(capsys)
     lab = Lab("20-exam", None, store=Progress(":memory:"))
     lab.exam(n=5, practice=True)
     assert capsys.readouterr().out == (
-        "Practice: ECS specialist, 5 questions. 5 questions, no time limit. In a terminal: ecslab exam ecs-specialist -n 5 --practice\n"
+        "Practice: ECS specialist (5). 5 questions, no time limit. In a terminal: ecslab exam ecs-specialist -n 5 --practice\n"
     )
     with pytest.raises(Mistake, match="There is no exam"):
         lab.exam("AZ-900")
