@@ -217,18 +217,18 @@ def test_tasks_of_launch_type_external_run_on_machines_of_one_s_own_and_on_no_ot
     assert lab.ecs.run_task(launchType="EC2", **run)["tasks"][0]["containerInstanceArn"] != arn
 
 
-@pytest.mark.parametrize(
-    "options, words",
-    [
-        ({"loadBalancers": [{"targetGroupArn": "arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/a/1", "containerName": "app", "containerPort": 80}]}, "does not support load balancers"),
-        ({"placementStrategy": [{"type": "spread", "field": "attribute:ecs.availability-zone"}]}, "spreading tasks across Availability Zones"),
-        ({"serviceConnectConfiguration": {"enabled": True, "namespace": "inside"}}, "does not support Service Connect"),
-        ({"availabilityZoneRebalancing": "ENABLED"}, "Availability Zone Rebalancing needs"),
-    ],
-)
-def test_a_service_on_machines_of_one_s_own_does_without_what_needs_aws(lab, options, words):
+NOT_OUTSIDE_AWS = [
+    ({"loadBalancers": [{"targetGroupArn": "arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/a/1", "containerName": "app", "containerPort": 80}]}, "does not support load balancers"),
+    ({"placementStrategy": [{"type": "spread", "field": "attribute:ecs.availability-zone"}]}, "spreading tasks across Availability Zones"),
+    ({"serviceConnectConfiguration": {"enabled": True, "namespace": "inside"}}, "does not support Service Connect"),
+    ({"availabilityZoneRebalancing": "ENABLED"}, "Availability Zone Rebalancing needs"),
+]
+
+
+def test_a_service_on_machines_of_one_s_own_does_without_what_needs_aws(lab):
     lab.define("own", networkMode="bridge", requiresCompatibilities=["EXTERNAL"], cpu="128", memory="64")
     lab.region.add_external_instance("demo")
-    with pytest.raises(ClientError, match=words):
-        lab.ecs.create_service(cluster="demo", serviceName="own", taskDefinition="own", desiredCount=1, launchType="EXTERNAL", **options)
+    for options, words in NOT_OUTSIDE_AWS:
+        with pytest.raises(ClientError, match=words):
+            lab.ecs.create_service(cluster="demo", serviceName="own", taskDefinition="own", desiredCount=1, launchType="EXTERNAL", **options)
     assert lab.ecs.list_services(cluster="demo")["serviceArns"] == []

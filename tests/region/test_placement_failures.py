@@ -110,7 +110,7 @@ STEP = st.one_of(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, min_size=3, max_size=10))
 def test_whatever_is_asked_for_an_instance_is_never_overfilled(lab, steps):
     world = World(lab)
