@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Callable
 
 from ..rules import lifecycle, placement, rollout
+from ..rules.errors import EcsError
 from . import launch, placing
 from .model import Service, Task, TaskDefinition
 
@@ -135,15 +136,24 @@ def begin(region: "Region", service: Service, say: Say) -> None:
 def _zones(region: "Region", service: Service) -> list[str]:
     """Where the service may have tasks now."""
     config = service.primary.config
-    if launch.launch_type_of(config) == "FARGATE":
-        found = {region.vpc.zone(s) for s in config["networkConfiguration"]["awsvpcConfiguration"]["subnets"]}
-    else:
-        found = {i.zone for i in placing.meeting(service.cluster, "EC2", _constraints(service)) if i.agent_connected}
+    subnets = ((config.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}).get("subnets", ())
+    of_subnets = {region.vpc.zone(s) for s in subnets}
+    found = of_subnets
+    if launch.launch_type_of(config) != "FARGATE":
+        hosts = placing.meeting(service.cluster, "EC2", _constraints(service))
+        found = {i.zone for i in hosts if i.agent_connected and (not subnets or i.zone in of_subnets)}
     return sorted(found - region.failures.zones)
 
 
 def _start(region: "Region", service: Service, zone: str, provider: str | None) -> Task | None:
     """A task of the service in that zone; None when there is no room."""
+    try:
+        return _started(region, service, zone, provider)
+    except EcsError:  # its subnets have no free address
+        return None
+
+
+def _started(region: "Region", service: Service, zone: str, provider: str | None) -> Task | None:
     deployment = service.primary
     config = deployment.config
     common = region.services.common(service, deployment)

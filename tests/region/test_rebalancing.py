@@ -80,6 +80,16 @@ def test_on_ec2_an_instance_in_a_new_zone_takes_over_its_share(lab):
     assert zones(lab, "small") == {"us-east-1a": 2, "us-east-1b": 2}
 
 
+def test_zones_without_a_subnet_of_the_service_do_not_count(lab):
+    lab.define("own", requiresCompatibilities=["EC2"], cpu="128", memory="64")
+    for zone in "ab":
+        lab.region.add_instance("demo", "m5.large", zone=f"us-east-1{zone}")
+    here = next(s["SubnetId"] for s in lab.ec2.describe_subnets()["Subnets"] if s["AvailabilityZone"] == "us-east-1a")
+    lab.serve("own", "own", count=2, launchType="EC2", networkConfiguration={"awsvpcConfiguration": {"subnets": [here]}})
+    lab.region.run_for("5m")
+    assert zones(lab, "own") == {"us-east-1a": 2} and words(lab, "own") == []
+
+
 @pytest.mark.parametrize(
     "options",
     [
