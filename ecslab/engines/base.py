@@ -172,6 +172,12 @@ class Engine(Protocol):
     def logs(self, task_id: str, container: str, tail: int = 100) -> list[str]:
         """The last lines the container printed, oldest first. Kept after it stopped, until the region closes."""
 
+    def follow(self, task_id: str, container: str, heard: "Heard") -> None:
+        """From the container's next start on, hand over every line it prints, in order; all of them before `Removed`.
+
+        `heard(lines, ended)` is called from any thread; `ended` is true with the last lines of a run.
+        """
+
     def usage(self, task_id: str) -> dict[str, Usage]: ...
 
     def enforces(self) -> tuple[bool, str]:
@@ -191,3 +197,4 @@ class Engine(Protocol):
 
 
 Observe = Callable[[Observation], None]
+Heard = Callable[[list[str], bool], None]

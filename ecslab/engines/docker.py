@@ -24,13 +24,14 @@ from pathlib import Path
 from typing import Any, Callable, Mapping
 
 from ..rules.container_order import start_order
-from . import docker_cgroups, docker_filter, docker_home, docker_leftovers, docker_networks, docker_resolver, docker_safety
+from . import docker_cgroups, docker_filter, docker_home, docker_leftovers, docker_logs, docker_networks, docker_resolver, docker_safety
 from . import docker_settings, docker_stats, docker_volumes, images
 from .base import (
     ContainerFailed,
     Created,
     Exited,
     Health,
+    Heard,
     NetworkReady,
     Observation,
     Observe,
@@ -69,6 +70,9 @@ class _Container:
         self.killed = False  # by us, because it did not stop in time
         self.oom = False
         self.health = ""
+        self.heard: Heard | None = None  # who wants what it prints
+        self.lines = 0  # of them handed over
+        self.follower: threading.Thread | None = None
 
 
 class _Task:
@@ -161,6 +165,9 @@ class DockerEngine:
             return self._kept_logs[task_id].get(container, [])[-tail:]
         task = self._tasks.get(task_id)
         return self._read_logs(task.containers[container], tail) if task else []
+
+    def follow(self, task_id: str, container: str, heard: Heard) -> None:
+        self._tasks[task_id].containers[container].heard = heard
 
     def usage(self, task_id: str) -> dict[str, Usage]:
         task = self._tasks.get(task_id)
@@ -327,6 +334,8 @@ class DockerEngine:
         except StepFailed:
             item.state = "STOPPED"
             raise
+        if item.heard:
+            item.follower = docker_logs.follow(item)
         self._say(
             task,
             Started,
@@ -387,6 +396,9 @@ class DockerEngine:
         made = {name: item for name, item in task.containers.items() if item.id}
         reads = {name: self._calls.submit(self._read_logs, item, KEPT_LINES) for name, item in made.items()}
         kept = {name: read.result(LONGEST_STEP) for name, read in reads.items()}
+        for item in made.values():
+            if item.follower:
+                item.follower.join(LONGEST_STEP)  # what was printed is handed over before the container goes
         ids = [*(item.id for item in made.values()), *filter(None, [task.home.pause])]
         wait([self._calls.submit(quietly, self._docker.remove_container, i, force=True, v=True) for i in ids], LONGEST_STEP)
         for volume in task.volumes:

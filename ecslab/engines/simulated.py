@@ -22,6 +22,7 @@ from .base import (
     Created,
     Exited,
     Health,
+    Heard,
     NetworkReady,
     Observation,
     Observe,
@@ -82,6 +83,12 @@ class _Container:
     cpu: "_Cpu" = field(default_factory=lambda: _Cpu())
     probe: health.Probe = field(default_factory=health.Probe)
     lines: list[str] = field(default_factory=list)
+    heard: Heard | None = None  # who else wants them
+
+    def print(self, line: str) -> None:
+        self.lines.append(line)
+        if self.heard:
+            self.heard([line], False)
 
 
 @dataclass
@@ -139,6 +146,9 @@ class SimulatedEngine:
         task = self._tasks.get(task_id)
         return list(task.containers[container].lines[-tail:]) if task else []
 
+    def follow(self, task_id: str, container: str, heard: Heard) -> None:
+        self._tasks[task_id].containers[container].heard = heard
+
     def usage(self, task_id: str) -> dict[str, Usage]:
         task = self._tasks.get(task_id)
         if task is None:
@@ -158,6 +168,7 @@ class SimulatedEngine:
                 version = item.definition["image"].rpartition(":")[2]
                 running_for = self._now - item.started_at
                 answer = reply(item.behaviour, path, version=version, task=task_id, running_for=running_for)
+                item.print(f"GET {path} {answer.status}")
                 self._act(task, name, answer)
                 return answer
         return None
@@ -248,7 +259,7 @@ class SimulatedEngine:
         behaviour = item.behaviour or Behaviour()
         item.ready_at = self._now + behaviour.start_delay
         if item.behaviour is not None:
-            item.lines.append(f"ecslab app {item.definition['image'].rpartition(':')[2]} listening on port {behaviour.port}")
+            item.print(f"ecslab app {item.definition['image'].rpartition(':')[2]} listening on port {behaviour.port}")
         self._say(
             task,
             Started,
@@ -293,6 +304,8 @@ class SimulatedEngine:
         if task.removed or not item.running or item.run != run:
             return
         item.running = False
+        if item.heard:
+            item.heard([], True)
         self._release(task, name)
         self._say(task, Exited, container=name, exit_code=code, oom_killed=oom)
 

@@ -24,6 +24,7 @@ from ..engines import base
 from ..rules.errors import EcsError, client
 from . import registry
 from .auto_scaling import AutoScaling
+from .awslogs import AwsLogs
 from .balancing import Checked, LoadBalancing, Target
 from .clock import VirtualClock, WallClock, seconds
 from .connect import Connect
@@ -140,6 +141,7 @@ class Region:
         self.hosts = Hosts(self)
         self.codedeploy = CodeDeploy(self)
         self.auto_scaling = AutoScaling(self)
+        self.awslogs = AwsLogs(self)
         self.monitoring = Monitoring(self)
         self.meters = Meters(self)
 

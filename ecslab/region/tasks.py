@@ -17,6 +17,7 @@ from .model import Task
 if TYPE_CHECKING:
     from . import Region
 
+TO_NOTICE = 3.0  # seconds until a task whose resources can not be initialized fails
 KEPT_AFTER_STOP = 3600.0  # a STOPPED task stays visible for an hour
 
 
@@ -156,7 +157,13 @@ class TaskController:
             task.prepared = True
             if task.network:
                 task.attachment_status = "ATTACHING"
-            self._region.engine.prepare(launch.spec(self._region, task))
+            trouble = self._region.awslogs.trouble(task)
+            if trouble:
+                failed = base.TaskFailed(task.id, trouble)
+                self._region.wake_at(now + TO_NOTICE, lambda: self._region.observe(failed))
+            else:
+                self._region.engine.prepare(launch.spec(self._region, task))
+                self._region.awslogs.follow(task)
             if task.network:
                 self._region.firewall.changed()
         moved = True

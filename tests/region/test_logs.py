@@ -1,0 +1,146 @@
+"""What containers print reaches CloudWatch Logs."""
+import pytest
+from botocore.exceptions import ClientError
+
+from ecslab.rules import log_lines
+
+ROLE = "arn:aws:iam::123456789012:role/ecsTaskExecutionRole"
+
+
+def options(**more):
+    given = {"awslogs-group": "/shop/web", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "ecs"}
+    return {**given, **{name.replace("_", "-"): value for name, value in more.items()}}
+
+
+class Logged:
+    def __init__(self, lab):
+        self.lab, self.logs = lab, lab.region.client("logs")
+
+    def define(self, *command, driver="awslogs", **more):
+        logging = {"logDriver": driver, "options": options(**more)}
+        return self.lab.define("logged", command=list(command), executionRoleArn=ROLE, container={"logConfiguration": logging})
+
+    def run(self, **more):
+        arn = self.lab.run("logged", **more)
+        self.lab.region.run_for("15s")
+        return self.lab.task(arn)
+
+    def get(self, task, path):
+        address = task["attachments"][0]["details"][-1]["value"]
+        return self.lab.region.get(f"{address}{path}")
+
+    def messages(self, task, group="/shop/web"):
+        stream = f"ecs/app/{task['taskArn'].rpartition('/')[2]}"
+        return [event["message"] for event in self.logs.get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True)["events"]]
+
+
+@pytest.fixture
+def logged(lab):
+    logged = Logged(lab)
+    logged.logs.create_log_group(logGroupName="/shop/web")
+    return logged
+
+
+def test_lines_arrive_while_the_container_runs_in_a_stream_named_after_it(logged):
+    logged.define()
+    task = logged.run()
+    assert logged.messages(task) == ["ecslab app 1.0 listening on port 80"]
+    logged.get(task, "/health")
+    assert logged.messages(task)[1:] == ["GET /health 200"]
+
+
+def test_lines_carry_the_regions_time(logged):
+    logged.define()
+    task = logged.run()
+    event = logged.logs.filter_log_events(logGroupName="/shop/web")["events"][0]
+    assert event["timestamp"] == int(task["startedAt"].timestamp() * 1000) == event["ingestionTime"]
+
+
+def test_the_last_words_of_a_container_that_dies_are_there(logged):
+    logged.define("--exit-after", "5", "--exit-code", "3")
+    task = logged.run()
+    logged.lab.region.run_for("1m")
+    assert logged.lab.task(task["taskArn"])["containers"][0]["exitCode"] == 3
+    assert logged.messages(task)[0].startswith("ecslab app")
+
+
+def test_without_its_group_a_task_fails_to_start_with_the_words_of_ecs(logged):
+    logged.define(awslogs_group="/nobody/made/me")
+    task = logged.run()
+    assert (task["stopCode"], task["stoppedReason"]) == (
+        "TaskFailedToStart",
+        "ResourceInitializationError: failed to initialize logging driver: failed to create Cloudwatch log stream: "
+        "ResourceNotFoundException: The specified log group does not exist.",
+    )
+    assert task["lastStatus"] == "STOPPED"
+
+
+def test_the_group_is_made_where_the_definition_says_so(logged):
+    logged.define(awslogs_group="/made/at/start", awslogs_create_group="true")
+    task = logged.run()
+    assert logged.messages(task, "/made/at/start")
+
+
+def test_a_pattern_that_is_none_fails_the_task(logged):
+    logged.define(awslogs_multiline_pattern="(")
+    assert logged.run()["stoppedReason"].startswith("ResourceInitializationError: failed to initialize logging driver: awslogs could not parse")
+
+
+def test_lines_that_belong_together_are_one_event(logged):
+    logged.define(awslogs_multiline_pattern="^(ecslab|GET /env)")
+    task = logged.run()
+    for path in ("/env", "/health", "/health"):
+        logged.get(task, path)
+    assert len(logged.messages(task)) == 1  # the second may go on
+    logged.lab.region.run_for("6s")
+    assert [message.count("\n") for message in logged.messages(task)] == [0, 2]
+
+
+def test_on_an_instance_a_stream_without_prefix_has_the_containers_runtime_id(logged):
+    lab = logged.lab
+    lab.region.add_instance("demo")
+    logging = {"logDriver": "awslogs", "options": {"awslogs-group": "/shop/web", "awslogs-region": "us-east-1"}}
+    lab.define("batch", requiresCompatibilities=["EC2"], networkMode="bridge", container={"logConfiguration": logging})
+    arn = lab.ecs.run_task(cluster="demo", taskDefinition="batch", launchType="EC2")["tasks"][0]["taskArn"]
+    lab.region.run_for("20s")
+    streams = logged.logs.describe_log_streams(logGroupName="/shop/web")["logStreams"]
+    assert [s["logStreamName"] for s in streams] == [lab.task(arn)["containers"][0]["runtimeId"]]
+
+
+def test_a_group_that_is_deleted_meanwhile_costs_the_task_nothing(logged):
+    logged.define()
+    task = logged.run()
+    logged.logs.delete_log_group(logGroupName="/shop/web")
+    logged.get(task, "/env")
+    assert logged.lab.task(task["taskArn"])["lastStatus"] == "RUNNING"
+
+
+def test_a_learners_own_events_are_taken_at_the_regions_time(logged):
+    logged.logs.create_log_stream(logGroupName="/shop/web", logStreamName="mine")
+    now = int(logged.lab.region.now().timestamp() * 1000)
+    answer = logged.logs.put_log_events(logGroupName="/shop/web", logStreamName="mine", logEvents=[{"timestamp": now, "message": "hello"}])
+    assert "rejectedLogEventsInfo" not in answer or not answer["rejectedLogEventsInfo"]
+
+
+def test_fargate_takes_no_json_file(logged):
+    with pytest.raises(ClientError, match="not a valid log driver"):
+        logged.define(driver="json-file")
+
+
+@pytest.mark.parametrize(
+    "given, begins, goes_on",
+    [
+        ({"awslogs-datetime-format": "%Y-%m-%d %H:%M:%S"}, "2026-01-05 09:00:00 start", "  at line 3"),
+        ({"awslogs-datetime-format": "[%b %d, %Y"}, "[Jan 5, 2026] start", "Jan 5, 2026"),
+        ({"awslogs-multiline-pattern": "^INFO"}, "INFO start", "more INFO"),
+        ({"awslogs-datetime-format": "%H:%M", "awslogs-multiline-pattern": "^INFO"}, "09:00 start", "INFO goes on"),
+    ],
+)
+def test_the_datetime_format_wins_over_the_pattern(given, begins, goes_on):
+    found, pending = log_lines.events([begins, goes_on, begins], log_lines.starts(given))
+    assert (found, pending) == ([f"{begins}\n{goes_on}"], begins)
+
+
+def test_a_line_longer_than_an_event_becomes_several():
+    found, _ = log_lines.events(["x" * 600_000], None)
+    assert "".join(found) == "x" * 600_000 and max(len(piece.encode()) for piece in found) <= log_lines.LARGEST_EVENT
