@@ -201,9 +201,12 @@ class Region:
         self._cluster_for_instances(cluster)
         if known(instance_type) is None:
             raise ValueError(f"There is no EC2 instance type {instance_type!r}. m5.large and t3.medium are two.")
-        subnet = next((s for s in self.vpc.default_subnets() if zone in (None, self.vpc.zone(s))), None)
+        if zone is not None:
+            self._check_zone(zone)
+        usable = [s for s in self.vpc.default_subnets() if self.vpc.zone(s) not in self.failures.zones]
+        subnet = next((s for s in usable if zone in (None, self.vpc.zone(s))), None)
         if subnet is None:
-            raise ValueError(f"There is no Availability Zone {zone!r} in {self.name}.")
+            raise ValueError(f"{zone or 'Every Availability Zone'} has failed: nothing starts there before region.restore_zone.")
         launched = self.client("ec2").run_instances(
             ImageId=placing.ECS_IMAGE,
             InstanceType=instance_type,

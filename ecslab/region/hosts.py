@@ -81,7 +81,7 @@ class Hosts:
             connect(region, known)
             return known
         network = region.vpc.network_of(instance_id)
-        return placing.register(
+        instance = placing.register(
             region,
             cluster,
             instance_id,
@@ -91,6 +91,15 @@ class Hosts:
             attributes={"ecs.vpc-id": network.vpc_id, "ecs.subnet-id": network.subnet_id, "ecs.ami-id": ec2_instance.image_id, **config.attributes},
             network=network,
         )
+        if instance.eni_limit > kind.interfaces:
+            self._give_trunk(instance, network.subnet_id)
+        return instance
+
+    def _give_trunk(self, instance: ContainerInstance, subnet_id: str) -> None:
+        """The interface that carries those of the instance's tasks, as awsvpcTrunking wants it."""
+        vpc = self._region.vpc
+        instance.trunk, _ = vpc.attach(subnet_id, [vpc.default_group(subnet_id)], False, f"ECS trunk of {instance.ec2_instance_id}")
+        instance.attributes["ecs.awsvpc-trunk-id"] = instance.trunk.eni_id
 
     def of(self, instance_id: str) -> ContainerInstance | None:
         """The container instance that runs on this EC2 instance, if any."""
@@ -139,6 +148,8 @@ def lose(region: "Region", instance: ContainerInstance, reason: str) -> None:
 def deregister(region: "Region", instance: ContainerInstance) -> None:
     """The cluster no longer has the instance."""
     instance.status = "INACTIVE"
+    if instance.trunk is not None:
+        region.vpc.detach(instance.trunk)
     instance.cluster.instances.pop(instance.id, None)
     region.meters.left(instance)
     region.touch_services(instance.cluster)

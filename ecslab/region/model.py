@@ -91,6 +91,7 @@ class ContainerInstance:
     version: int = 1
     eni_limit: int = 3
     gpus: int = 0
+    trunk: Network | None = None  # carries its tasks' interfaces where awsvpcTrunking is on
     interrupted: bool = False  # its Spot capacity is being taken back
     held: dict[str, "Task"] = field(default_factory=dict)  # not STOPPED, by id
 

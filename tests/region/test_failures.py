@@ -101,6 +101,13 @@ def test_the_instances_of_a_failed_zone_are_not_connected_until_it_is_restored(l
     assert instance(lab, hosts["a"])["agentConnected"]
 
 
+def test_an_instance_cannot_be_added_in_a_failed_zone(lab):
+    lab.region.fail_zone("us-east-1a")
+    with pytest.raises(ValueError, match="us-east-1a has failed"):
+        lab.region.add_instance("demo", zone="us-east-1a")
+    assert "us-east-1b" in str(instance(lab, lab.region.add_instance("demo"))["attributes"])
+
+
 def test_a_zone_that_is_not_there_cannot_fail(lab):
     with pytest.raises(ValueError, match="There is no Availability Zone 'eu-west-1a' in us-east-1. There are us-east-1a, us-east-1b"):
         lab.region.fail_zone("eu-west-1a")

@@ -92,6 +92,9 @@ def test_how_many_tasks_have_an_interface_of_their_own_depends_on_type_and_trunk
     assert fit() == 0, "an instance keeps what it had when it joined"
     lab.region.add_instance("demo", kind)
     assert fit() == trunked
+    trunks = [attributes(i).get("ecs.awsvpc-trunk-id") for i in instances(lab)]
+    known = {n["NetworkInterfaceId"] for n in lab.ec2.describe_network_interfaces()["NetworkInterfaces"]}
+    assert len([t for t in trunks if t]) == (trunked > without) and {t for t in trunks if t} <= known
 
 
 def test_gpus_are_handed_out_like_cpu(lab):
