@@ -101,20 +101,25 @@ class Bill:
     def _repr_html_(self) -> str:
         body = []
         for name, lines in self.groups().items():
-            head, *rest = ([html.escape(cell.strip()) for cell in row] for row in self._rows(name, lines))
+            head, *rest = ([_html(cell.strip()) for cell in row] for row in self._rows(name, lines))
             body.append(f'<tr><th colspan="3" scope="rowgroup" style="text-align:left">{head[0]}</th><th style="text-align:right">{head[3]}</th></tr>')
             for what, quantity, unit, amount in rest:
                 body.append(
                     f'<tr><td style="text-align:left;padding-left:1.5em">{what}</td><td style="text-align:right">{quantity}</td>'
                     f'<td style="text-align:left">{unit}</td><td style="text-align:right">{amount}</td></tr>'
                 )
-        words = "<br>".join(html.escape(note) for note in self.notes)
+        words = "<br>".join(_html(note) for note in self.notes)
         return (
             '<table class="ecslab-bill" style="color:var(--jp-content-font-color1, currentColor)">'
-            f'<caption style="text-align:left;font-weight:600;color:inherit">{html.escape(self._title())}</caption>'
+            f'<caption style="text-align:left;font-weight:600;color:inherit">{_html(self._title())}</caption>'
             '<thead><tr><th style="text-align:left">what</th><th>quantity</th><th style="text-align:left">unit and price</th><th>dollars</th></tr></thead>'
-            f"<tbody>{''.join(body)}</tbody></table><p><b>{html.escape(' '.join(self._sums()))}</b><br>{words}</p>"
+            f"<tbody>{''.join(body)}</tbody></table><p><b>{_html(' '.join(self._sums()))}</b><br>{words}</p>"
         )
+
+
+def _html(text: str) -> str:
+    """What stands between two dollar signs a notebook sets as a formula, unless they stand apart."""
+    return html.escape(text).replace("$", "<span>$</span>")
 
 
 def _span(seconds: float) -> str:

@@ -44,7 +44,7 @@ def _settled(service, count):
         """,
     ],
     explanation="""
-    From $170 a month to $18, for the same work. A look at CPUUtilization and MemoryUtilization, with `Maximum` as the statistic, is
+    From 170 dollars a month to 18, for the same work. A look at CPUUtilization and MemoryUtilization, with `Maximum` as the statistic, is
     the cheapest optimisation there is.
     """,
 )
@@ -196,7 +196,7 @@ def spot(aws):
         """,
     ],
     explanation="""
-    $14.42 instead of $18.02 a month for each task. An image with one manifest for both architectures lets you move there and back.
+    14.42 dollars a month for each task instead of 18.02. An image with one manifest for both architectures lets you move there and back.
     """,
 )
 def arm(aws):
@@ -237,7 +237,7 @@ def _on(aws, service, name):
         """,
     ],
     explanation="""
-    Eight times 256 units are all of its 2 vCPU. $0.096 an hour, against $0.09874 on Fargate: a full instance is just a little cheaper,
+    Eight times 256 units are all of its 2 vCPU. 0.096 dollars an hour, against 0.09874 on Fargate: a full instance is just a little cheaper,
     before anybody has patched it.
     """,
 )

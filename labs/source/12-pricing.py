@@ -30,7 +30,7 @@ lab.board()
 # %% [markdown]
 # ## 1. One task, one hour
 #
-# Fargate charges for two things: vCPU and memory, at $0.04048 for a vCPU-hour and $0.004445 for a GB-hour (Linux on x86).
+# Fargate charges for two things: vCPU and memory, at 0.04048 dollars for a vCPU-hour and 0.004445 dollars for a GB-hour (Linux on x86).
 # **Predict:** what does a task of 0.5 vCPU and 1 GB cost in an hour, and in a month of 730 hours?
 
 # %%
@@ -80,7 +80,7 @@ created = ecs.create_service(
 lab.region.run_for("1m")
 
 # %% [markdown]
-# **Predict:** two tasks cost $36.04 a month. Which share of the whole is that?
+# **Predict:** two tasks cost 36.04 dollars a month. Which share of the whole is that?
 
 # %%
 lab.bill()
@@ -187,8 +187,8 @@ lab.region.run_for("45s")
 show()
 
 # %% [markdown]
-# **$60 a month** for nothing: NAT gateway and address $36.50, load balancer and its two addresses $23.73. Scaling to zero saves what the
-# tasks cost, not what stands around them.
+# **60 dollars a month** for nothing: 36.50 for NAT gateway and address, 23.73 for the load balancer and its two addresses. Scaling to zero
+# saves what the tasks cost, not what stands around them.
 
 # %%
 lab.exercise("pricing.forgotten")
@@ -204,7 +204,7 @@ answer = elb.delete_load_balancer(LoadBalancerArn=test_front)
 lab.check("pricing.forgotten")
 
 # %% [markdown]
-# A NAT gateway costs as much as **ten** public addresses, and $0.045 for each GB on top. A few tasks that only fetch images and talk to
+# A NAT gateway costs as much as **ten** public addresses, and 0.045 dollars for each GB on top. A few tasks that only fetch images and talk to
 # AWS are cheaper with public addresses and a closed security group, or with VPC endpoints; many tasks share one gateway.
 
 # %% [markdown]
@@ -254,8 +254,8 @@ lab.check("pricing.arm")
 # %% [markdown]
 # ## 7. EC2 or Fargate?
 #
-# An instance costs the same busy or idle. So the question is how **full** it is. **Predict:** an m5.large (2 vCPU, 8 GiB) costs $0.096
-# an hour, a task of 0.25 vCPU and 0.5 GB on Fargate $0.01234. From how many tasks on is the instance cheaper?
+# An instance costs the same busy or idle. So the question is how **full** it is. **Predict:** an m5.large (2 vCPU, 8 GiB) costs 0.096 dollars
+# an hour, a task of 0.25 vCPU and 0.5 GB on Fargate 0.01234 dollars. From how many tasks on is the instance cheaper?
 
 # %% tags=["nbval-ignore-output"]
 lab.price(cpu=256, memory=512, count=8)

@@ -186,6 +186,7 @@ def test_a_table_has_every_line_the_text_has_and_the_colours_of_its_page(lab):
     assert table.count("<td") == 4 * len(bill.lines)
     assert all(line.what in table and line.what in repr(bill) for line in bill.lines)
     assert "var(--jp-content-font-color1" in table
+    assert table.count("$") == table.count("<span>$</span>") > 4, "a notebook would set what is between two of them as a formula"
 
 
 def test_what_has_no_price_is_named_and_not_hidden(lab):
