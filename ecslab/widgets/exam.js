@@ -7,6 +7,8 @@ const STATUS_SIGNS = { answered: "✓", incomplete: "½", unanswered: "" };
 const VERDICTS = { right: "✓ right", wrong: "✗ wrong", open: "– not answered" };
 const WARNINGS = [10, 5, 1]; // minutes left that are read out
 const PAUSE_MS = 400; // of typing, before it is kept
+const SILENCE_MS = 3000; // after a press, before the learner hears that it was not kept
+const SILENCE = "Not kept yet: the kernel does not answer. If it was restarted, run this cell again; it goes on from what was kept.";
 const IN_THE_ROOM = ["question", "review"]; // pages on which time is told
 
 function render(context) {
@@ -17,12 +19,27 @@ function render(context) {
   const status = liveRegion();
   const paper = el("div");
   root.append(alarm, paper);
-  const clock = examClock(alarm, (message) => context.model.send(message));
+  const attempt = (tell, message) => {
+    try {
+      tell(message);
+    } catch {
+      say(SILENCE); // JupyterLab knows that the kernel is gone
+    }
+  };
+  const look = () => attempt((message) => context.model.send(message), { do: "look" });
+  const clock = examClock(alarm, look);
   const proof = proofs(context.model);
   const say = (sentence) => (status.textContent = sentence);
   let drawn = { key: null, mend: () => {}, leave: () => {} };
+  let silence = null;
 
-  const stop = panel(context, (view, send) => {
+  const stop = panel(context, (view, tell) => {
+    clearTimeout(silence);
+    const send = (message) => {
+      clearTimeout(silence);
+      silence = setTimeout(() => say(SILENCE), SILENCE_MS);
+      attempt(tell, message);
+    };
     clock.read(view);
     say(view.message);
     if (view.key === drawn.key) {
@@ -37,9 +54,10 @@ function render(context) {
     drawn.mend(view);
     return focus || heading;
   });
-  context.model.send({ do: "look" }); // a page that was loaded again shows an old time
+  look(); // a page that was loaded again shows an old time
   return () => {
     drawn.leave();
+    clearTimeout(silence);
     clock.stop();
     proof.stop();
     stop();
@@ -51,7 +69,7 @@ const PAGES = { door: drawDoor, question: drawAsked, review: drawReview, paused:
 // -- the clock -----------------------------------------------------------------
 
 // Counts down between two views. What it writes is not announced; the warnings are.
-function examClock(alarm, send) {
+function examClock(alarm, look) {
   const node = el("span", { role: "timer", "aria-live": "off", class: "ecslab-clock" });
   let ends = null, before = null, hidden = false;
   const left = () => Math.max(0, (ends - performance.now()) / 1000);
@@ -61,12 +79,12 @@ function examClock(alarm, send) {
     node.textContent = hidden ? "" : `${timeText(now)} left`;
     const passed = WARNINGS.findLast((minutes) => before > minutes * 60 && now <= minutes * 60 && now > 0);
     if (passed) alarm.textContent = `${passed} minute${passed > 1 ? "s" : ""} left.`;
-    if (now === 0 && before > 0) send({ do: "look" });
+    if (now === 0 && before > 0) look();
     before = now;
   };
-  const look = () => document.visibilityState === "visible" && send({ do: "look" }); // a machine that slept counts again
+  const seen = () => document.visibilityState === "visible" && look(); // a machine that slept counts again
   const ticking = setInterval(tick, 1000);
-  document.addEventListener("visibilitychange", look);
+  document.addEventListener("visibilitychange", seen);
   return {
     node,
     read({ page, timer }) {
@@ -79,7 +97,7 @@ function examClock(alarm, send) {
     },
     stop() {
       clearInterval(ticking);
-      document.removeEventListener("visibilitychange", look);
+      document.removeEventListener("visibilitychange", seen);
     },
   };
 }
