@@ -1,5 +1,4 @@
 """The bill of a region: what really ran, line by line."""
-import time
 from decimal import Decimal as D
 
 import pytest
@@ -215,9 +214,20 @@ def test_logs_are_billed_by_what_was_ingested_and_a_deleted_group_stays(lab):
     logs = lab.region.client("logs")
     logs.create_log_group(logGroupName="/ecs/web")
     logs.create_log_stream(logGroupName="/ecs/web", logStreamName="app")
-    event = {"timestamp": int(time.time() * 1000), "message": "x" * 5000}
+    event = {"timestamp": int(lab.region.now().timestamp() * 1000), "message": "x" * 5000}
     logs.put_log_events(logGroupName="/ecs/web", logStreamName="app", logEvents=[event] * 20)
     logs.delete_log_group(logGroupName="/ecs/web")
     [line] = lab.region.bill().lines
     assert (line.product, line.owner, line.quantity) == ("CloudWatch Logs", "log group /ecs/web", D("0.0001"))
     assert line.amount == 0, "5 GB a month are free"
+
+
+def test_what_containers_print_is_ingested_and_counted(lab):
+    lab.region.client("logs").create_log_group(logGroupName="/ecs/web")
+    options = {"awslogs-group": "/ecs/web", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "ecs"}
+    role = "arn:aws:iam::123456789012:role/ecsTaskExecutionRole"
+    lab.define("logged", executionRoleArn=role, container={"logConfiguration": {"logDriver": "awslogs", "options": options}})
+    lab.run("logged")
+    lab.region.run_for("5m")
+    [ingested] = [line for line in lab.region.bill().lines if line.product == "CloudWatch Logs"]
+    assert ingested.quantity > 0 and (ingested.amount, ingested.hourly) == (0, 0)
