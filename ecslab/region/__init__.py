@@ -30,6 +30,7 @@ from .clock import VirtualClock, WallClock, seconds
 from .connect import Connect
 from .discovery import Discovery
 from .environment import Environment, waiter_delay
+from .event_bridge import EventBridge
 from .failures import Failures
 from .firewall import Firewall
 from .hosts import Hosts
@@ -142,6 +143,7 @@ class Region:
         self.codedeploy = CodeDeploy(self)
         self.auto_scaling = AutoScaling(self)
         self.awslogs = AwsLogs(self)
+        self.event_bridge = EventBridge(self)
         self.monitoring = Monitoring(self)
         self.meters = Meters(self)
 

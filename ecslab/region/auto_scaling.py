@@ -143,6 +143,7 @@ class AutoScaling:
         target.activities.appendleft(
             Activity(self._region.ids.uuid(), scaling.activity_description(desired), cause, now, desired, message=message)
         )
+        self._region.event_bridge.action(service, "INFO", "SERVICE_DESIRED_COUNT_UPDATED")
         self._region.touch(service)
 
     def _follow(self, target: ScalableTarget, service: "Service", now: float) -> None:

@@ -133,6 +133,7 @@ def connect(region: "Region", instance: ContainerInstance) -> None:
     """The agent answers again; tasks may be placed."""
     instance.agent_connected = True
     instance.version += 1
+    region.event_bridge.instance(instance)
     region.touch_services(instance.cluster)
 
 
@@ -140,6 +141,7 @@ def lose(region: "Region", instance: ContainerInstance, reason: str) -> None:
     """The host is gone, and everything on it, without a signal to anything."""
     instance.agent_connected = False
     instance.version += 1
+    region.event_bridge.instance(instance)
     for task in instance.tasks():
         region.tasks.lose(task, lifecycle.TERMINATION_NOTICE, reason)
     region.touch_services(instance.cluster)
@@ -148,6 +150,7 @@ def lose(region: "Region", instance: ContainerInstance, reason: str) -> None:
 def deregister(region: "Region", instance: ContainerInstance) -> None:
     """The cluster no longer has the instance."""
     instance.status = "INACTIVE"
+    region.event_bridge.instance(instance)
     if instance.trunk is not None:
         region.vpc.detach(instance.trunk)
     instance.cluster.instances.pop(instance.id, None)

@@ -75,6 +75,7 @@ def register(
     region.touch_services(cluster)
     if network is None:
         region.meters.joined(instance)
+    region.event_bridge.instance(instance)
     return instance
 
 

@@ -40,6 +40,7 @@ def new_deployment(region: "Region", service: Service, task_definition: TaskDefi
     service.revisions.insert(0, deployment)
     del service.revisions[deployments.KEPT :]
     make_primary(service, deployment, f"ECS deployment {deployment.id} in progress.", now)
+    region.event_bridge.deployment(service, deployment)
     record = deployments.begin(region, service, deployment)
     record.alarms_at_start = alarms_ringing(region, service)
     if record.native:
@@ -83,6 +84,7 @@ def completed(region: "Region", service: Service, deployment: Deployment, now: f
     deployment.rollout_state_reason = f"ECS deployment {deployment.id} completed."
     deployment.updated_at = now
     deployment.completed_once = True
+    region.event_bridge.deployment(service, deployment)
     say(region, service, f"(deployment {deployment.id}) deployment completed.")
     service.steady = True
     say(region, service, rollout.STEADY)
@@ -95,6 +97,7 @@ def say(region: "Region", service: Service, message: str, subject: str = "") -> 
     if service.events and service.events[0]["message"] == text and now - service.events[0]["createdAt"] < EVENT_REPEAT:
         return
     service.events.appendleft({"id": region.ids.uuid(), "createdAt": now, "message": text})
+    region.event_bridge.said(service, message)
 
 
 def task_changed(region: "Region", task: Task) -> None:
@@ -470,6 +473,7 @@ class ServiceController:
         deployment.rollout_state_reason = f"{who}: {why}"
         deployment.updated_at = now
         record.failures = deployment.failures
+        region.event_bridge.deployment(service, deployment)
         say(region, service, f"(deployment {deployment.id}) deployment failed: {why}")
         if rollback_to:
             target = next(d for d in service.revisions if d.id == rollback_to)

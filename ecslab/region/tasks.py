@@ -50,6 +50,7 @@ class TaskController:
             task.cluster.spread[task.group, task.network.subnet_id] -= 1
         if task.service is not None:
             services.task_changed(self._region, task)
+        self._region.event_bridge.task(task)
         self.touch(task)
 
     def lose(self, task: Task, stop_code: str | None, reason: str) -> None:
@@ -225,6 +226,7 @@ class TaskController:
                 self._released(task)
         if task.service is not None:
             services.task_changed(self._region, task)
+        self._region.event_bridge.task(task)
 
     def _released(self, task: Task) -> None:
         """What the task reserved on its instance is free again; a daemon may have waited to be the last there."""

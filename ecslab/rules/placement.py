@@ -325,7 +325,7 @@ def choose_to_stop(
 
 # What a service says when nothing fits --------------------------------------
 
-_EVENT_TAILS = {
+EVENT_TAILS = {
     "RESOURCE:CPU": "has insufficient CPU units available.",
     "RESOURCE:MEMORY": "has insufficient memory available.",
     "RESOURCE:PORTS": "is already using a port required by your task.",
@@ -340,7 +340,7 @@ def placement_event(failures: Sequence[Failure]) -> str:
     if not failures:
         return start + "Reason: No Container Instances were found in your cluster."
     closest = max(failures, key=lambda f: _STAGES.index(f.reason))
-    tail = _EVENT_TAILS.get(closest.reason, f'encountered error "{closest.reason}".')
+    tail = EVENT_TAILS.get(closest.reason, f'encountered error "{closest.reason}".')
     return f"{start}The closest matching (container-instance {closest.arn.rsplit('/', 1)[-1]}) {tail}"
 
 

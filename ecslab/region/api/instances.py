@@ -77,6 +77,7 @@ def update_container_instances_state(region, request):
             continue
         instance.status = status
         instance.version += 1
+        region.event_bridge.instance(instance)
         region.touch_services(cluster)
         found.append(describe(region, instance))
     return {"containerInstances": found, "failures": failures}
