@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from math import ceil
+from math import ceil, isfinite
 
 from .errors import client, invalid
 from .fargate import FARGATE_SIZES, WINDOWS_CPU
@@ -62,7 +62,17 @@ def _listed(sizes: tuple[int, ...]) -> str:
     return f"{', '.join(map(str, sizes[:-1]))} or {sizes[-1]}"
 
 
+def check_number(name: str, value: object) -> None:
+    """InvalidParameterException for what is no finite number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
+        raise invalid(f"{name} must be a number, not {value!r}.")
+
+
 def _check_amounts(count: int, hours: float, spot: float = 0.0) -> None:
+    for name, value in (("count", count), ("hours", hours), ("spot", spot)):
+        check_number(name, value)
+    if not isinstance(count, int):
+        raise invalid(f"count must be a whole number, not {count}.")
     if count < 1:
         raise invalid(f"count must be at least 1, not {count}.")
     if hours <= 0:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from .errors import invalid
-from .estimate import check_size
+from .estimate import check_number, check_size
 from .metering import size_text
 from .pricing import HOURS_PER_MONTH, cheapest_size, dollars, fargate_hourly
 
@@ -70,6 +70,8 @@ def right_size(
 ) -> RightSize:
     """The cheapest Fargate size for these peaks. EcsError for a size Fargate does not have, or senseless amounts."""
     check_size(cpu, memory, arch)
+    for name, value in (("headroom", headroom), ("cpu peak", cpu_peak), ("memory peak", memory_peak)):
+        check_number(name, value)
     if not 0 <= headroom < 1:
         raise invalid(f"headroom is a share from 0 to less than 1, not {headroom:g}.")
     if cpu_peak < 0 or memory_peak < 0:

@@ -57,10 +57,6 @@ def chosen(**choice: Any) -> Choice:
         raise Mistake(f"lab.price has no {', '.join(sorted(unknown))}. It has: {', '.join(Choice.__slots__)}.")
     one = Choice(**choice)
     one = replace(one, instance_type=one.instance_type or BESIDE.get(one.arch, ""))
-    limits = {"count": (1, MOST_TASKS), "hours": (1, HOURS_PER_MONTH)}
-    for name, (least, most) in limits.items():
-        if not least <= getattr(one, name) <= most:
-            raise Mistake(f"{name} is between {least} and {most}, not {getattr(one, name)}.")
     options = {"arch": ARCHITECTURES, "launch_type": LAUNCH_TYPES, "instance_type": _types(one.arch)}
     for name, known in options.items():
         if getattr(one, name) not in known:
@@ -68,7 +64,10 @@ def chosen(**choice: Any) -> Choice:
     try:
         _fargate(one)
     except EcsError as error:
-        raise Mistake(f"{error.message}\n{estimate.nearest(one.cpu)}") from None
+        raise Mistake(f"{error.message}\n{estimate.nearest(one.cpu)}" if "configuration" in error.message else error.message) from None
+    for name, most in {"count": MOST_TASKS, "hours": HOURS_PER_MONTH}.items():
+        if not 1 <= getattr(one, name) <= most:
+            raise Mistake(f"{name} is between 1 and {most}, not {getattr(one, name)}.")
     return one
 
 

@@ -36,6 +36,8 @@ def test_a_batch_of_six_hours_a_day_pays_for_its_hours():
         ({"cpu": 256, "memory": 512, "ephemeral": 5}, "EphemeralStorage size should be at least 21"),
         ({"cpu": 256, "memory": 512, "arch": "M68K"}, "arch is one of X86_64, ARM64, WINDOWS, not M68K."),
         ({"cpu": 256, "memory": 512, "count": 0}, "count must be at least 1, not 0."),
+        ({"cpu": 256, "memory": 512, "count": 1.5}, "count must be a whole number, not 1.5."),
+        ({"cpu": 256, "memory": 512, "hours": float("nan")}, "hours must be a number, not nan."),
         ({"cpu": 256, "memory": 512, "hours": 0}, "hours must be more than 0, not 0."),
         ({"cpu": 256, "memory": 512, "spot": 1.5}, "spot is a share from 0 to 1, not 1.5."),
     ],

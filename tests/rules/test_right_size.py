@@ -25,7 +25,7 @@ def test_a_task_at_its_limit_may_need_more_than_it_shows():
 
 
 def test_senseless_amounts_are_refused():
-    for options in ({"headroom": 1.0}, {"cpu_peak": -1}):
+    for options in ({"headroom": 1.0}, {"cpu_peak": -1}, {"memory_peak": float("inf")}):
         with pytest.raises(EcsError):
             right_size(**{"cpu": 256, "memory": 512, "cpu_peak": 100, "memory_peak": 100, **options})
 

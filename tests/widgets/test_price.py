@@ -35,7 +35,10 @@ def test_the_bill_shown_is_that_of_the_launch_type():
     "choice, words",
     [
         ({"cpu": 256, "memory": 4096}, "No Fargate configuration exists for given values.\nWith 256 CPU units"),
-        ({"count": 0}, "count is between 1 and 100"),
+        ({"count": 0}, "count must be at least 1, not 0."),
+        ({"count": 101}, "count is between 1 and 100, not 101."),
+        ({"count": "many"}, "count must be a number, not 'many'."),
+        ({"cpu": "512"}, "No Fargate configuration exists for given values.\nCPU may be 256"),
         ({"hours": 800}, "hours is between 1 and 730"),
         ({"spot": 2}, "spot is a share from 0 to 1"),
         ({"instance_type": "m9.large"}, "instance_type is one of"),
