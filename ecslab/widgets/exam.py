@@ -63,7 +63,8 @@ class ExamWidget(QuestionPanel):
         sitting = self.sitting
         if sitting is None:
             return "door"
-        if self.results:
+        if sitting.finished:
+            self.results = self.results or sitting.finish()
             return self.page if self.page in ("results", "explained") else "results"
         if sitting.paused:
             return "paused"

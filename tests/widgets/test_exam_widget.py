@@ -173,6 +173,15 @@ def test_when_the_time_is_over_there_are_results_or_more_time(desk):
     assert press(desk.widget(minutes=10), "finish")["headline"].startswith("1 of 9")
 
 
+def test_what_another_window_finished_shows_its_results(desk):
+    widget = desk.begun()
+    answer(widget, "sample.single")
+    press(desk.widget(), "finish")
+    view = press(widget, "flag", place=0, on=True)
+    assert (view["page"], view["message"]) == ("results", "This sitting is finished.")
+    assert view["headline"].startswith("1 of 9")
+
+
 def test_a_hidden_timer_stays_hidden_in_a_new_widget(desk):
     assert press(desk.begun(), "hide", on=True)["timer"]["hidden"] is True
     assert desk.widget().view["timer"]["hidden"] is True
