@@ -259,6 +259,14 @@ class Lab:
         """What happened when, as a picture."""
         return _widget("timeline", "timeline")(self.region, *args, **options)
 
+    def logs(self, *args: Any, **options: Any) -> Any:
+        """What the containers of a service or a task printed."""
+        return _plainly(_widget("logs", "logs"), self.region, *args, **options)
+
+    def events(self, *args: Any, **options: Any) -> Any:
+        """What a service said, newest last."""
+        return _plainly(_widget("logs", "events"), self.region, *args, **options)
+
     def load(self, *args: Any, **options: Any) -> Any:
         """Requests to a service, at a rate."""
         return _widget("load", "load")(self.region, *args, **options)
@@ -322,6 +330,14 @@ def _widget(module: str, name: str) -> Any:
         ours = (error.name or "").startswith("ecslab.")
         why = "is not built yet" if ours else f"can not be shown here: {error.name} is not installed"
         raise Mistake(f"lab.{module}() {why}.") from None
+
+
+def _plainly(call: Any, *args: Any, **options: Any) -> Any:
+    """A name that is not there is a learner's slip, not a traceback."""
+    try:
+        return call(*args, **options)
+    except ValueError as error:
+        raise Mistake(str(error)) from None
 
 
 def _show(make_widget: Any, plain: str) -> None:
