@@ -3,8 +3,9 @@
 A task is billed when it stops, for it is forgotten an hour later; one that still runs is read
 when the bill is asked for. Instances, volumes, addresses, NAT gateways and load balancers are
 looked at after every request to EC2, Auto Scaling or Elastic Load Balancing, so their time is
-the region's; instances that EC2 does not know when they register and leave. Every request to a load balancer counts as one new connection: the lab does not
-know which share one. Logs are the bytes of moto's log groups.
+the region's; instances that EC2 does not know begin when they register and end when they leave.
+Every request to a load balancer counts as one new connection: the lab does not know which share
+one. Logs are the bytes of moto's log groups, together, for what is free is free only once.
 
 Source: AWS Fargate Pricing (from image pull to termination); AWS pricing pages of EC2, VPC,
 Elastic Load Balancing, CloudWatch.
@@ -80,9 +81,9 @@ class Meters:
                 continue
             name, units = arn.split("/")[-2], Decimal(str(requests)) / CONNECTIONS_PER_LCU_HOUR
             yield Counted(f"load balancer {name}", metering.BALANCERS, "alb.lcu", units, "load balancer units", arn in standing)
-        for group, size in self._logged.items():
-            if size:
-                yield Counted(f"log group {group}", metering.LOGS, "logs.ingested", Decimal(size) / GB, "ingested")
+        logged = sum(self._logged.values())
+        if logged:
+            yield Counted("log groups", metering.LOGS, "logs.ingested", Decimal(logged) / GB, "ingested")
 
     # Reading ------------------------------------------------------------------
 

@@ -218,7 +218,7 @@ def test_logs_are_billed_by_what_was_ingested_and_a_deleted_group_stays(lab):
     logs.put_log_events(logGroupName="/ecs/web", logStreamName="app", logEvents=[event] * 20)
     logs.delete_log_group(logGroupName="/ecs/web")
     [line] = lab.region.bill().lines
-    assert (line.product, line.owner, line.quantity) == ("CloudWatch Logs", "log group /ecs/web", D("0.0001"))
+    assert (line.product, line.owner, line.quantity) == ("CloudWatch Logs", "log groups", D("0.0001"))
     assert line.amount == 0, "5 GB a month are free"
 
 
