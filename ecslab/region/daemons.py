@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Callable, Sequence
 
 from ..rules import daemon, placement, rollout
 from . import launch, placing
-from .model import ContainerInstance, Deployment, Service
+from .model import ContainerInstance, Deployment, Service, Task
 
 if TYPE_CHECKING:
     from . import Region
@@ -34,6 +34,13 @@ def plan(service: Service, view: rollout.ServiceView, now: float) -> tuple[rollo
     hosts = [daemon.Host(i.id, i.id in chosen, _others(i)) for i in {**chosen, **holding}.values()]
     view = replace(view, desired=len(chosen))
     return view, daemon.plan(view, hosts, now)
+
+
+def violates(service: Service, task: Task) -> bool:
+    """Does the task stand on an instance that takes tasks, but no longer meets the service's constraints?"""
+    instance = task.instance
+    meets = (i is instance for i in wanted(service, service.primary.config, service.primary.task_definition.definition))
+    return instance.status == "ACTIVE" and instance.agent_connected and not any(meets)
 
 
 def _others(instance: ContainerInstance) -> int:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("ecslab")
 TASK, INSTANCE = "ECS Task State Change", "ECS Container Instance State Change"
 SERVICE, DEPLOYMENT = "ECS Service Action", "ECS Deployment State Change"
+SPOT_WARNING = "EC2 Spot Instance Interruption Warning"
 SCHEDULED = "Scheduled Event"
 TIMES = ("At", "at")
 
@@ -111,8 +112,15 @@ class EventBridge:
     def _wanted(self) -> bool:
         return any(rule.targets for rule in _backend(self._region.name).event_buses["default"].rules.values())
 
-    def _put(self, detail_type: str, resources: list[str], detail: dict) -> None:
-        event = self._event(detail_type, "aws.ecs", resources, _iso(detail))
+    def spot_warning(self, instance: "ContainerInstance") -> None:
+        """EC2 takes a Spot Instance back in two minutes."""
+        if self._wanted():
+            machine = instance.ec2_instance_id
+            detail = {"instance-id": machine, "instance-action": "terminate"}
+            self._put(SPOT_WARNING, [f"arn:aws:ec2:{instance.zone}:instance/{machine}"], detail, source="aws.ec2")
+
+    def _put(self, detail_type: str, resources: list[str], detail: dict, source: str = "aws.ecs") -> None:
+        event = self._event(detail_type, source, resources, _iso(detail))
         for rule in _backend(self._region.name).event_buses["default"].rules.values():
             self.offer(rule, event)
 

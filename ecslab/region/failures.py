@@ -92,9 +92,11 @@ class Failures:
         region = self._region
         user_data = region.hosts.user_data(instance.ec2_instance_id)
         instance.interrupted = True
+        region.event_bridge.spot_warning(instance)
         if agent.read(user_data).spot_draining:
             instance.status = "DRAINING"
             instance.version += 1
+            region.event_bridge.instance(instance)
             region.touch_services(instance.cluster)
         region.wake_at(region.clock.now() + NOTICE, lambda: self._terminate(instance))
 

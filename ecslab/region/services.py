@@ -288,6 +288,8 @@ class ServiceController:
                     self._start_on(service, ids)
                 case rollout.Stop(task_id=task_id, why=why):
                     task = service.tasks[task_id]
+                    if daemons.is_daemon(service) and why == "scale-in" and daemons.violates(service, task):
+                        self._region.event_bridge.action(service, "ERROR", "SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED")
                     stops.append((task, self._stop_reason(service, task, why)))
                 case rollout.Say(message=message):
                     say(self._region, service, message)

@@ -4,6 +4,8 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.region.test_event_bridge import Bus
+
 
 @pytest.fixture
 def fleet(lab):
@@ -55,9 +57,12 @@ def test_a_daemon_leaves_an_instance_whose_attributes_no_longer_match(fleet):
     daemon(fleet, placementConstraints=[{"type": "memberOf", "expression": "attribute:watched == yes"}])
     fleet.region.run_for("1m")
     assert len(hosts(fleet)) == 2
+    bus = Bus(fleet)
+    bus.rule({"detail": {"eventName": ["SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED"]}})
     fleet.ecs.delete_attributes(cluster="demo", attributes=[{"name": "watched", "targetId": fleet.instances[0]}])
     fleet.region.run_for("1m")
     assert hosts(fleet) == [fleet.instances[1]]
+    assert [e["detail"]["eventType"] for e in bus.heard()] == ["ERROR"]
 
 
 def test_a_drained_instance_loses_its_daemon_after_everything_else_and_gets_it_back(fleet):

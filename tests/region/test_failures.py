@@ -7,6 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ecslab.region import start
+from tests.region.test_event_bridge import Bus
 
 ON_SPOT = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
 
@@ -153,7 +154,11 @@ def test_a_spot_instance_drains_at_the_notice_if_its_agent_was_told_to_and_ends_
     lab.ec2.run_instances(ImageId="ami-12c6146b", InstanceType="m5.large", MinCount=1, MaxCount=1, UserData=data, InstanceMarketOptions={"MarketType": "spot"})
     lab.region.run_for("1m")
     arn = lab.ecs.list_container_instances(cluster="demo")["containerInstanceArns"][0]
+    bus = Bus(lab)
+    bus.rule(EventPattern='{"detail-type": ["EC2 Spot Instance Interruption Warning"]}')
     assert lab.region.interrupt_spot() == [arn] and instance(lab, arn)["status"] == status
+    lab.region.run_for("1s")
+    assert [e["detail"]["instance-action"] for e in bus.heard()] == ["terminate"]
     assert lab.region.interrupt_spot() == [], "it has its notice"
     lab.region.run_for("110s")
     assert instance(lab, arn)["agentConnected"]
