@@ -118,6 +118,13 @@ def test_an_aws_exam_draws_only_questions_of_its_own_domains_and_types(name):
     assert {one.question.type for one in drawn} <= {"single", "multiple", "read-events"}
 
 
+@pytest.mark.parametrize("name", BLUEPRINTS)
+def test_the_bank_fills_more_than_half_of_every_domain(name):
+    plan = BLUEPRINTS[name]
+    drawn = Counter(one.domain for one in draw(plan, WHOLE, 1).drawn)
+    assert all(drawn[domain.name] > wanted(plan)[domain.name] / 2 for domain in plan.domains)
+
+
 def test_a_domain_without_questions_is_told_and_made_up_for():
     drawn = draw(BLUEPRINTS["SAA-C03"], only(("SAA-C03 2.1",), 90), 1)
     assert len(drawn.drawn) == 65 and {one.domain for one in drawn.drawn} == {"Resilient Architectures"}
