@@ -20,8 +20,8 @@ MAX_SECURITY_GROUPS = 5
 
 @lru_cache
 def mended() -> None:
-    """moto's EC2 with default security groups that let their own members in, as in AWS, and instances at addresses
-    that no other interface has. Once for the process."""
+    """moto's EC2 with default security groups that let their own members in, as in AWS, instances at addresses that
+    no other interface has, and images only when asked for. Once for the process."""
     from moto.ec2.models.security_groups import SecurityGroup, SecurityGroupRule
     from moto.ec2.models.subnets import Subnet
 
@@ -35,6 +35,27 @@ def mended() -> None:
 
     SecurityGroup.__init__ = init
     Subnet.get_available_subnet_ip = _address_for_instance
+    _load_images_when_asked()
+
+
+def _load_images_when_asked() -> None:
+    """moto makes 1,300 machine images in every new region, most of what a start takes. Few labs look at one."""
+    from moto.ec2.models.amis import AmiBackend
+    from moto.moto_api._internal import mock_random
+
+    load = AmiBackend._load_amis
+
+    def images(backend) -> dict:
+        kept = backend.__dict__
+        if kept.pop("ecslab_unloaded", False):
+            state = mock_random.getstate()  # the ids of images are not part of the region's sequence
+            mock_random.seed(0)
+            load(backend)
+            mock_random.setstate(state)
+        return kept["ecslab_images"]
+
+    AmiBackend._load_amis = lambda backend: backend.__dict__.update(ecslab_unloaded=True)
+    AmiBackend.amis = property(images, lambda backend, given: backend.__dict__.update(ecslab_images=given))
 
 
 def _address_for_instance(subnet, instance) -> str:
