@@ -132,3 +132,10 @@ lab.progress()
 # | [01 Concepts](01-concepts.ipynb) | cluster, task definition, task, service, launch types |
 # | [02 Task definitions](02-task-definitions.ipynb) | every part of the recipe, and what ECS says when it is wrong |
 # | [03 Services](03-services.ipynb) | a number of healthy tasks, kept: healing, scaling, rolling updates |
+# | [05 Clusters and capacity](05-clusters-and-capacity.ipynb) | instances, placement, draining, capacity providers, Spot |
+# | [06 Networking](06-networking.ipynb) | addresses, security groups, names, and what stands between two tasks |
+# | [07 Load balancing](07-load-balancing.ipynb) | target groups, health checks, 502 or 503 or 504, shares of traffic |
+# | [08 Deployments](08-deployments.ipynb) | rolling, blue/green, canary, and who takes a broken version back |
+# | [09 Auto scaling](09-auto-scaling.ipynb) | target tracking, steps, schedules, and what a day of it costs |
+# | [12 Pricing](12-pricing.ipynb) | what a task costs, reading a bill, Fargate or EC2 |
+# | [20 The exam](20-exam.ipynb) | a mock exam under real rules, and what to do with its result |
