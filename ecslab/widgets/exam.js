@@ -157,7 +157,7 @@ function drawOver(room) {
 function drawAsked(room) {
   const { view, heading, clock } = room;
   heading.textContent = `${view.title}: question ${view.place + 1} of ${view.count}`;
-  const top = [el("header", {}, heading, clock.node), navigator_(room)];
+  const top = [el("header", {}, heading, clock.node), numberRow(room)];
   return view.step.result ? drawTold(room, top) : drawOpen(room, top);
 }
 
@@ -266,7 +266,7 @@ function later(act) {
 // -- the navigator and the review list ------------------------------------------------
 
 // Every question's number. One stop of Tab; the arrows go through it, Enter goes there.
-function navigator_({ view, send, drawn }) {
+function numberRow({ view, send, drawn }) {
   const buttons = view.marks.map((_, place) => button(String(place + 1), () => send({ do: "go", place }), { tabindex: "-1" }));
   const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 10, ArrowUp: -10, Home: -Infinity, End: Infinity };
   const nav = el("div", {
