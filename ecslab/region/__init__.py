@@ -121,16 +121,18 @@ class Region:
         self.task_definitions: dict[str, list[TaskDefinition]] = {}
         self.tags: dict[str, list[dict]] = {}
         self.settings: dict[str, str] = {}
-        self.capacity_providers: dict[str, dict] = {name: {"name": name} for name in ("FARGATE", "FARGATE_SPOT")}
 
         kind, self.engine_reason = choose_engine(engine)
         self.engine = self._make_engine(kind, speed, lab_folder)
         self._fresh_moto()
         self.vpc = Vpc(region_name, self.engine)
+        from .capacity import Capacity
         from .codedeploy import CodeDeploy
+        from .managed_scaling import ManagedScaling
         from .services import ServiceController
         from .tasks import TaskController
 
+        self.capacity = Capacity(self)
         self.tasks = TaskController(self)
         self.services = ServiceController(self)
         self.balancing = LoadBalancing(self, _plane)
@@ -145,6 +147,7 @@ class Region:
         self.awslogs = AwsLogs(self)
         self.event_bridge = EventBridge(self)
         self.monitoring = Monitoring(self)
+        self.managed_scaling = ManagedScaling(self)
         self.meters = Meters(self)
 
         from . import server
@@ -514,6 +517,7 @@ class Region:
     def touch_services(self, cluster: Cluster) -> None:
         for service in cluster.services.values():
             self.touch(service)
+        self.capacity.touch(cluster)
 
     def wake_at(self, at: float, thing: Task | Service | Target | Callable[[], None]) -> None:
         """Have its controller look at it at that time; or have it called, under the lock."""
@@ -592,7 +596,8 @@ class Region:
             while self._due and self._due[0][0] <= now:
                 thing = heapq.heappop(self._due)[2]
                 thing() if callable(thing) else self.touch(thing)
-            busy = self.tasks.step(now)
+            busy = self.capacity.step(now)
+            busy = self.tasks.step(now) or busy
             busy = self.balancing.step(now) or busy
             busy = self.services.step(now) or busy or bool(self._observations)
 

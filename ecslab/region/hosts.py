@@ -13,7 +13,6 @@ Amazon EC2 backed container instance", "Amazon ECS stopped task error messages".
 """
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING
 
 from ..rules import agent, lifecycle
@@ -49,7 +48,7 @@ class Hosts:
                 self.leave(ec2_instance.id)
             elif state in STOPPED:
                 self._disconnect(ec2_instance.id)
-            elif agent.read(_text(ec2_instance.user_data)).cluster:
+            elif agent.read(agent.decoded(ec2_instance.user_data)).cluster:
                 self._booting.add(ec2_instance.id)
                 self._region.wake_at(self._region.clock.now() + BOOT, lambda i=ec2_instance.id: self._booted(i))
 
@@ -68,7 +67,7 @@ class Hosts:
         region = self._region
         self._booting.discard(instance_id)
         ec2_instance = region.vpc.instance(instance_id)
-        config = agent.read(_text(ec2_instance.user_data))
+        config = agent.read(agent.decoded(ec2_instance.user_data))
         cluster = region.clusters.get(config.cluster)
         kind = instance_type(ec2_instance.instance_type)
         if not self.runs(instance_id) or kind is None:
@@ -90,6 +89,7 @@ class Hosts:
             memory=kind.memory - config.reserved_memory,
             attributes={"ecs.vpc-id": network.vpc_id, "ecs.subnet-id": network.subnet_id, "ecs.ami-id": ec2_instance.image_id, **config.attributes},
             network=network,
+            capacity_provider=region.capacity.provider_of(cluster, instance_id),
         )
         if instance.eni_limit > kind.interfaces:
             self._give_trunk(instance, network.subnet_id)
@@ -114,7 +114,7 @@ class Hosts:
         return self._states.get(instance_id) == "running" and self._region.vpc.instance(instance_id).lifecycle == "spot"
 
     def user_data(self, instance_id: str) -> str:
-        return _text(self._region.vpc.instance(instance_id).user_data)
+        return agent.decoded(self._region.vpc.instance(instance_id).user_data)
 
     def leave(self, instance_id: str) -> None:
         """The EC2 instance was terminated: its tasks are lost, and it is no container instance any more."""
@@ -169,11 +169,3 @@ def external(region: "Region", cluster: Cluster, vcpus: int, memory: int) -> Con
         memory=memory,
         attributes={"ecs.capability.external": None},
     )
-
-
-def _text(user_data) -> str:
-    """The user data of an EC2 instance, which moto keeps in base64."""
-    try:
-        return base64.b64decode(str(user_data or "")).decode()
-    except ValueError:
-        return ""

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Sequence
 from ..engines.base import TaskSpec
 from ..rules import lifecycle
 from ..rules import task_definition as definitions
-from ..rules.capacity_providers import capacity_provider_strategy, split
+from ..rules.capacity_providers import capacity_provider_strategy, is_fargate, short_name
 from ..rules.errors import EcsError, invalid
 from .failures import no_capacity
 from .model import Cluster, ContainerInstance, Deployment, Service, Task, TaskDefinition, without_none
 
 if TYPE_CHECKING:
     from . import Region
+    from .capacity import Wanted
 
 PLATFORM_VERSIONS = ("LATEST", "1.4.0", "1.3.0")
 CURRENT_PLATFORM = "1.4.0"
@@ -34,8 +35,9 @@ def configuration(region: "Region", cluster: Cluster, request: dict, task_defini
     if not strategy and not launch_type:
         strategy = cluster.default_capacity_provider_strategy or None
     if strategy:
+        strategy = [{**item, "capacityProvider": short_name(item["capacityProvider"])} for item in strategy]
         capacity_provider_strategy(strategy, cluster.capacity_providers)
-        launch_type = "FARGATE"
+        launch_type = "FARGATE" if is_fargate(strategy) else "EC2"
     launch_type = launch_type or "EC2"
     _check_compatibility(task_definition, launch_type)
     return without_none(
@@ -58,7 +60,9 @@ def network_configuration(region: "Region", given: dict | None, task_definition:
 
 
 def launch_type_of(config: dict) -> str:
-    return config.get("launchType") or "FARGATE"
+    """FARGATE or EC2, of a capacity provider strategy too."""
+    strategy = config.get("capacityProviderStrategy") or ()
+    return config.get("launchType") or ("EC2" if strategy and not is_fargate(strategy) else "FARGATE")
 
 
 def _check_compatibility(task_definition: TaskDefinition, launch_type: str) -> None:
@@ -76,14 +80,6 @@ def _platform(version: str | None, launch_type: str) -> str | None:
     return version or "LATEST"
 
 
-def providers(region: "Region", config: dict, count: int, existing: dict[str, int] | None = None) -> list[str | None]:
-    """The capacity provider of each of the next `count` tasks; None where a launch type rules."""
-    strategy = config.get("capacityProviderStrategy")
-    if not strategy:
-        return [None] * count
-    return [name for name, tasks in split(strategy, count, existing).items() for _ in range(tasks)]
-
-
 def new_task(
     region: "Region",
     cluster: Cluster,
@@ -98,10 +94,14 @@ def new_task(
     deployment: Deployment | None = None,
     provider: str | None = None,
     instance: ContainerInstance | None = None,
+    wanted: Wanted | None = None,
     tags: list[dict] | None = None,
     enable_execute_command: bool = False,
 ) -> Task:
-    """A task in PROVISIONING with its network interface, handed to the task controller."""
+    """A task in PROVISIONING, handed to the task controller. Its network interface comes with its place.
+
+    wanted: what it wants of an instance, where it has to wait for one.
+    """
     launch_type = launch_type_of(config)
     task_id = region.ids.hex()
     cpu, memory = definitions.reserved(definition)
@@ -124,11 +124,12 @@ def new_task(
         capacity_provider=provider,
         platform_version=_resolved_platform(config) if launch_type == "FARGATE" else None,
         instance=instance,
+        wanted=wanted,
         enable_execute_command=enable_execute_command,
     )
     for name in task.containers:
         task.facts[name] = {"containerArn": region.ids.arn("container", cluster.name, task_id, region.ids.uuid())}
-    if task.network_mode == "awsvpc":
+    if task.network_mode == "awsvpc" and wanted is None:
         _attach(region, task, config["networkConfiguration"]["awsvpcConfiguration"])
     if instance is not None:
         instance.take(task)
@@ -139,7 +140,19 @@ def new_task(
     region.tags[task.arn] = list(tags or [])
     task.endpoints = region.connect.known_to(task)
     region.touch(task)
+    if wanted is not None:
+        region.capacity.wait(task)
     return task
+
+
+def settle(region: "Region", task: Task, instance: ContainerInstance) -> None:
+    """A task that waited has an instance now: its interface is attached, and it goes on. EcsError where it cannot be."""
+    config, task.wanted = task.wanted.config, None
+    instance.take(task)
+    if task.network_mode == "awsvpc":
+        _attach(region, task, config["networkConfiguration"]["awsvpcConfiguration"])
+    task.version += 1
+    region.touch(task)
 
 
 def _resolved_platform(config: dict) -> str:

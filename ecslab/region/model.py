@@ -30,6 +30,8 @@ class Cluster:
     settings: list[dict] = field(default_factory=lambda: [{"name": "containerInsights", "value": "disabled"}])
     configuration: dict | None = None
     capacity_providers: list[str] = field(default_factory=list)
+    attachments: list[dict] = field(default_factory=list)
+    attachments_status: str = "UPDATE_COMPLETE"
     default_capacity_provider_strategy: list[dict] = field(default_factory=list)
     service_connect_defaults: dict | None = None
     services: dict[str, "Service"] = field(default_factory=dict)  # by name
@@ -92,6 +94,7 @@ class ContainerInstance:
     eni_limit: int = 3
     gpus: int = 0
     trunk: Network | None = None  # carries its tasks' interfaces where awsvpcTrunking is on
+    capacity_provider: str | None = None
     interrupted: bool = False  # its Spot capacity is being taken back
     held: dict[str, "Task"] = field(default_factory=dict)  # not STOPPED, by id
 
@@ -147,6 +150,7 @@ class Task:
     published: Mapping[int, int] = field(default_factory=dict)
     progress: lifecycle.Progress = lifecycle.Progress()
     prepared: bool = False
+    wanted: Any = None  # capacity.Wanted, while it waits for an instance
     removing: bool = False
     lost: bool = False  # what it ran on is gone
     targets: list[Any] = field(default_factory=list)  # balancing.Target, where it is registered

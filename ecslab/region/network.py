@@ -183,8 +183,12 @@ class Vpc:
         return list(self._ec2.addresses)
 
     def in_scaling_group(self, instance_id: str | None) -> bool:
+        return self.scaling_group(instance_id) is not None
+
+    def scaling_group(self, instance_id: str | None):
+        """moto's Auto Scaling group that launched the instance, if one did."""
         found = next((i for i in self._ec2.all_instances() if i.id == instance_id), None)
-        return getattr(found, "autoscaling_group", None) is not None
+        return getattr(found, "autoscaling_group", None)
 
     def default_subnets(self) -> list[str]:
         """One subnet per Availability Zone of the default VPC."""

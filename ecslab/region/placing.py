@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Sequence
 
 from ..engines.base import Instance
-from ..rules import placement
+from ..rules import agent, placement
 from ..rules import task_definition as definitions
 from ..rules.errors import invalid
-from . import instance_types
+from . import instance_types, scaling_groups
 from .model import Cluster, ContainerInstance
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def register(
     memory: int | None = None,
     attributes: dict[str, str | None] | None = None,
     network=None,
+    capacity_provider: str | None = None,
 ) -> ContainerInstance:
     """A new ACTIVE container instance of the cluster."""
     kind = instance_types.instance_type(instance_type or DEFAULT_TYPE)
@@ -61,12 +62,10 @@ def register(
         engine=Instance(instance_id, network),
         eni_limit=1 + kind.awsvpc_tasks(trunking=region.account_setting("awsvpcTrunking") == "enabled"),
         gpus=0 if external else kind.gpus,
+        capacity_provider=capacity_provider,
         attributes={
             **({} if external else own),
-            "ecs.cpu-architecture": kind.architecture,
-            "ecs.os-family": "LINUX",
-            "ecs.os-type": "linux",
-            **{name: None for name in definitions.AGENT_CAPABILITIES},
+            **_agent_attributes(kind),
             **(attributes or {}),
         },
     )
@@ -77,6 +76,31 @@ def register(
         region.meters.joined(instance)
     region.event_bridge.instance(instance)
     return instance
+
+
+def _agent_attributes(kind: instance_types.InstanceType) -> dict[str, str | None]:
+    said = {"ecs.cpu-architecture": kind.architecture, "ecs.os-family": "LINUX", "ecs.os-type": "linux"}
+    return {**said, **{name: None for name in definitions.AGENT_CAPABILITIES}}
+
+
+def empty_view(region: "Region", group) -> placement.InstanceView | None:
+    """An instance that moto's Auto Scaling group would launch, as placement will see it; None for an unknown type."""
+    kind = instance_types.instance_type(group.instance_type)
+    if kind is None:
+        return None
+    config = agent.read(agent.decoded(group.user_data))
+    memory = kind.memory - config.reserved_memory
+    return placement.InstanceView(
+        id="new",
+        zone=min(scaling_groups.zones(region, group)),
+        attributes={"ecs.instance-type": kind.name, **_agent_attributes(kind), **config.attributes},
+        registered_cpu=kind.cpu,
+        registered_memory=memory,
+        remaining_cpu=kind.cpu,
+        remaining_memory=memory,
+        eni_slots=kind.awsvpc_tasks(trunking=region.account_setting("awsvpcTrunking") == "enabled"),
+        gpus=kind.gpus,
+    )
 
 
 def remaining(instance: ContainerInstance) -> tuple[int, int]:
@@ -115,13 +139,14 @@ def place(
     count: int,
     constraints: Sequence[dict] = (),
     strategy: Sequence[dict] = (),
+    provider: str | None = None,
 ) -> Placed | None:
-    """Instances for `count` tasks and why the rest found none; None when the cluster has no instance."""
-    candidates = hosts(cluster, config.get("launchType") or "EC2")
+    """Instances for `count` tasks and why the rest found none; None when the cluster has no instance (of that provider)."""
+    candidates = [i for i in hosts(cluster, config.get("launchType") or "EC2") if provider in (None, i.capacity_provider)]
     if not candidates:
         return None
     result = placement.place(
-        _request(region, definition, config, group),
+        request(region, definition, config, group),
         [_view(i) for i in candidates],
         strategy=strategy,
         constraints=constraints,
@@ -133,7 +158,7 @@ def place(
 
 def refusal(region: "Region", instance: ContainerInstance, definition: dict, config: dict) -> str | None:
     """Why this instance cannot take the task, or None (StartTask and daemons name their instances)."""
-    return placement.unfit(_request(region, definition, config, ""), _view(instance))
+    return placement.unfit(request(region, definition, config, ""), _view(instance))
 
 
 def matching(instances: Sequence[ContainerInstance], expression: str) -> list[ContainerInstance]:
@@ -151,7 +176,7 @@ def meeting(cluster: Cluster, launch_type: str, constraints: Sequence[dict]) -> 
     return found
 
 
-def _request(region: "Region", definition: dict, config: dict, group: str) -> placement.TaskRequest:
+def request(region: "Region", definition: dict, config: dict, group: str) -> placement.TaskRequest:
     subnets = ((config.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}).get("subnets", ())
     cpu, memory = definitions.reserved(definition)
     return placement.TaskRequest(

@@ -373,17 +373,24 @@ class ServiceController:
     def start(self, service: Service, deployment: Deployment, count: int) -> None:
         """Start so many tasks of a deployment or task set."""
         region = self._region
-        config = deployment.config
-        definition = deployment.task_definition.definition
-        if launch.launch_type_of(config) == "FARGATE":
-            existing: dict[str, int] = {}
-            for task in service.tasks.values():
-                if task.desired_status == "RUNNING" and task.capacity_provider:
-                    existing[task.capacity_provider] = existing.get(task.capacity_provider, 0) + 1
-            places = [{"provider": provider} for provider in launch.providers(region, config, count, existing)]
-        else:
-            places = [{"instance": instance} for instance in self._place(service, definition, config, count)]
-        self._launch(service, deployment, places)
+        existing: dict[str, int] = {}
+        for task in service.tasks.values():
+            if task.desired_status == "RUNNING" and task.capacity_provider:
+                existing[task.capacity_provider] = existing.get(task.capacity_provider, 0) + 1
+        places = region.capacity.places(
+            service.cluster,
+            deployment.task_definition.definition,
+            deployment.config,
+            group=f"service:{service.name}",
+            count=count,
+            constraints=service.settings.get("placementConstraints") or (),
+            strategy=service.settings.get("placementStrategy") or (),
+            existing=existing,
+        )
+        if len(places.found) < count:
+            say(region, service, placement.placement_event(places.failures))
+            region.wake_at(region.clock.now() + PLACEMENT_RETRY, service)
+        self._launch(service, deployment, places.found)
 
     def _start_on(self, service: Service, ids: Sequence[str]) -> None:
         """Start a daemon's task on each of these instances that has room for it."""
@@ -394,7 +401,7 @@ class ServiceController:
         self._launch(service, deployment, [{"instance": instance} for instance in instances])
 
     def _launch(self, service: Service, deployment: Deployment, places: Sequence[dict]) -> None:
-        """A task for each place: {"provider": ...} or {"instance": ...}. Those that find none are tried again later."""
+        """A task for each place: a provider, an instance, or both, or what it is to wait for. Those that find none are tried again later."""
         region, tasks = self._region, []
         common = self.common(service, deployment)
         try:
@@ -422,23 +429,6 @@ class ServiceController:
         for start in range(0, len(tasks), TASKS_PER_EVENT):
             batch = tasks[start : start + TASKS_PER_EVENT]
             say(self._region, service, f"has started {len(batch)} tasks: {_listed(batch)}.")
-
-    def _place(self, service: Service, definition: dict, config: dict, count: int):
-        region = self._region
-        placed = placing.place(
-            region,
-            service.cluster,
-            definition,
-            config,
-            group=f"service:{service.name}",
-            count=count,
-            constraints=service.settings.get("placementConstraints") or (),
-            strategy=service.settings.get("placementStrategy") or (),
-        )
-        if placed is None or len(placed.instances) < count:
-            say(region, service, placement.placement_event(placed.failures if placed else ()))
-            region.wake_at(region.clock.now() + PLACEMENT_RETRY, service)
-        return placed.instances if placed else []
 
     def _tags(self, service: Service, deployment: Deployment) -> list[dict]:
         region, settings = self._region, service.settings

@@ -154,7 +154,7 @@ class TaskController:
         return bool(todo)
 
     def _advance(self, task: Task, now: float) -> None:
-        if not task.prepared and task.desired_status == "RUNNING":
+        if not task.prepared and task.wanted is None and task.desired_status == "RUNNING":
             task.prepared = True
             if task.network:
                 task.attachment_status = "ATTACHING"
@@ -232,6 +232,7 @@ class TaskController:
         """What the task reserved on its instance is free again; a daemon may have waited to be the last there."""
         instance = task.instance
         instance.held.pop(task.id, None)
+        self._region.capacity.touch(task.cluster)
         if instance.status == "DRAINING":
             self._region.touch_services(task.cluster)
 

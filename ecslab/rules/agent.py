@@ -8,6 +8,7 @@ Source: Developer Guide, "Bootstrapping container instances with Amazon EC2 user
 """
 from __future__ import annotations
 
+import base64
 import json
 import re
 from dataclasses import dataclass, field
@@ -46,3 +47,11 @@ def _attributes(text: str) -> dict[str, str]:
     except ValueError:
         return {}
     return {str(name): str(value) for name, value in given.items()} if isinstance(given, dict) else {}
+
+
+def decoded(user_data) -> str:
+    """The text of user data as EC2 keeps it, in base64; "" for what is none."""
+    try:
+        return base64.b64decode(str(user_data or "")).decode()
+    except ValueError:
+        return ""

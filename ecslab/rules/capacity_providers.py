@@ -12,12 +12,13 @@ scaling"; API Reference, CapacityProviderStrategyItem, ManagedScaling.
 """
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 from typing import Iterable, Mapping, Sequence
 
-from .errors import invalid
+from .errors import client, invalid
 
 MAX_PROVIDERS = 20
 MAX_BASE = 100_000
@@ -112,3 +113,95 @@ def scaled_group(
     if running == 0:
         wanted = max(wanted, 2)
     return running + min(max(wanted - running, minimum_step), maximum_step)
+
+
+# What makes a provider ------------------------------------------------------
+
+FARGATE_PROVIDERS = ("FARGATE", "FARGATE_SPOT")
+RESERVED_PREFIXES = ("aws", "ecs", "fargate")
+SCALE_IN_DATAPOINTS = 15  # minutes below the target before instances go (observed in the alarms AWS makes)
+MOST_PROVISIONING = 500  # tasks of one cluster that wait for an instance
+DRAINING_HOOK = "ecs-managed-draining-termination-hook"
+DRAINING_TIMEOUT = 3600.0  # how long that hook holds an instance
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+
+MANAGED_SCALING = {  # field: (default, lowest, highest)
+    "targetCapacity": (100, 1, 100),
+    "minimumScalingStepSize": (1, 1, 10_000),
+    "maximumScalingStepSize": (10_000, 1, 10_000),
+    "instanceWarmupPeriod": (300, 0, 10_000),
+}
+SWITCH = ("ENABLED", "DISABLED")
+
+
+def provider_name(name: str) -> str:
+    """A name for a new provider. ClientException for one that ECS keeps for itself."""
+    if not _NAME.fullmatch(name) or name.lower().startswith(RESERVED_PREFIXES):
+        raise client(
+            "The specified capacity provider name is invalid. Up to 255 characters are allowed, letters, numbers, underscores "
+            "(_) and hyphens (-), and the name cannot begin with aws, ecs or fargate. Specify a valid name and try again."
+        )
+    return name
+
+
+def short_name(identifier: str) -> str:
+    """The name in a provider's name or ARN."""
+    return identifier.rpartition("capacity-provider/")[2]
+
+
+def is_fargate(strategy: Sequence[Mapping]) -> bool:
+    return bool(strategy) and short_name(strategy[0]["capacityProvider"]) in FARGATE_PROVIDERS
+
+
+def auto_scaling_group_provider(given: Mapping, before: Mapping | None = None, protects_new_instances: bool = False) -> dict:
+    """`autoScalingGroupProvider` filled in: what is given, over what was, over the defaults."""
+    before = before or {}
+    scaling = {"status": "ENABLED" if given.get("managedScaling") is not None else "DISABLED"}
+    scaling.update({name: default for name, (default, _, _) in MANAGED_SCALING.items()})
+    scaling.update(before.get("managedScaling") or {})
+    scaling.update({name: value for name, value in (given.get("managedScaling") or {}).items() if value is not None})
+    _check_scaling(scaling)
+    whole = {
+        "autoScalingGroupArn": given.get("autoScalingGroupArn") or before.get("autoScalingGroupArn"),
+        "managedScaling": scaling,
+        "managedTerminationProtection": _switch(given, before, "managedTerminationProtection", "DISABLED"),
+        "managedDraining": _switch(given, before, "managedDraining", "ENABLED"),
+    }
+    if whole["managedTerminationProtection"] == "ENABLED":
+        if scaling["status"] != "ENABLED":
+            raise client("To enable managed termination protection for a capacity provider, managed scaling must be enabled.")
+        if not protects_new_instances:
+            raise client(
+                "To enable managed termination protection for a capacity provider, the Auto Scaling group must have "
+                "instance protection from scale in enabled."
+            )
+    return whole
+
+
+def _switch(given: Mapping, before: Mapping, name: str, default: str) -> str:
+    value = given.get(name) or before.get(name) or default
+    if value not in SWITCH:
+        raise invalid(f"{name} should be one of [{','.join(SWITCH)}]")
+    return value
+
+
+def _check_scaling(scaling: Mapping) -> None:
+    if scaling["status"] not in SWITCH:
+        raise invalid(f"status should be one of [{','.join(SWITCH)}]")
+    for name, (_, lowest, highest) in MANAGED_SCALING.items():
+        if not lowest <= scaling[name] <= highest:
+            raise client(_WRONG[name].format(lowest=lowest, highest=highest))
+    if scaling["minimumScalingStepSize"] > scaling["maximumScalingStepSize"]:
+        raise client(_STEP.format(lowest=1, highest=10_000))
+
+
+_STEP = (
+    "The minimum or maximum scaling step size value is invalid. Specify values between {lowest} and {highest}, "
+    "the minimum not above the maximum, and try again."
+)
+_WRONG = {
+    "targetCapacity": "The target capacity value is invalid. Specify a value between {lowest} and {highest} and try again.",
+    "minimumScalingStepSize": _STEP,
+    "maximumScalingStepSize": _STEP,
+    "instanceWarmupPeriod": "The instance warmup period is invalid. Specify a value between {lowest} and {highest} and try again.",
+}

@@ -5,9 +5,9 @@ UpdateCluster, UpdateClusterSettings, DeleteCluster.
 """
 from __future__ import annotations
 
-from ...rules.capacity_providers import capacity_provider_strategy
 from ...rules.errors import EcsError, client, invalid
-from .. import identifiers
+from .. import identifiers, launch
+from ..capacity import checked
 from ..model import Cluster, without_none
 from . import operation
 from .common import check_tags, cluster_of, included, missing, page
@@ -24,23 +24,22 @@ def create_cluster(region, request):
     tags = check_tags(request.get("tags"))
     settings = _settings(region, request.get("settings"))
     configuration = _configuration(request.get("configuration"))
-    _check_strategy(region, request)
+    providers, strategy = checked(region, request)
     existing = region.clusters.get(name)
     if existing is not None and existing.status == "ACTIVE":
-        return {"cluster": _describe(region, existing, tags=True, settings=True)}
+        return {"cluster": describe(region, existing, tags=True, settings=True)}
     cluster = Cluster(
         arn=region.ids.arn("cluster", name),
         name=name,
         settings=settings,
         configuration=configuration,
-        capacity_providers=list(request.get("capacityProviders") or []),
-        default_capacity_provider_strategy=list(request.get("defaultCapacityProviderStrategy") or []),
         service_connect_defaults=request.get("serviceConnectDefaults"),
     )
     region.clusters[name] = cluster
     region.tags[cluster.arn] = tags
+    region.capacity.associate(cluster, providers, strategy)
     region.hosts.retry()
-    return {"cluster": _describe(region, cluster, tags=True, settings=True)}
+    return {"cluster": describe(region, cluster, tags=True, settings=True)}
 
 
 @operation
@@ -56,7 +55,7 @@ def describe_clusters(region, request):
             failures.append(missing(arn))
         else:
             clusters.append(
-                _describe(
+                describe(
                     region,
                     cluster,
                     tags=wants["TAGS"],
@@ -83,14 +82,14 @@ def update_cluster(region, request):
         cluster.configuration = _configuration(request["configuration"])
     if request.get("serviceConnectDefaults") is not None:
         cluster.service_connect_defaults = request["serviceConnectDefaults"]
-    return {"cluster": _describe(region, cluster, tags=True, settings=True, configuration=True)}
+    return {"cluster": describe(region, cluster, tags=True, settings=True, configuration=True)}
 
 
 @operation
 def update_cluster_settings(region, request):
     cluster = cluster_of(region, request)
     cluster.settings = _settings(region, request.get("settings"))
-    return {"cluster": _describe(region, cluster, settings=True)}
+    return {"cluster": describe(region, cluster, settings=True)}
 
 
 @operation
@@ -105,8 +104,9 @@ def delete_cluster(region, request):
         raise EcsError("ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active.")
     if any(t.last_status != "STOPPED" for t in cluster.tasks.values()):
         raise EcsError("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
+    region.capacity.associate(cluster, [], [])
     cluster.status = "INACTIVE"
-    return {"cluster": _describe(region, cluster)}
+    return {"cluster": describe(region, cluster)}
 
 
 def _settings(region, settings: list[dict] | None) -> list[dict]:
@@ -132,16 +132,7 @@ def _configuration(configuration: dict | None) -> dict | None:
     return configuration
 
 
-def _check_strategy(region, request) -> None:
-    providers = request.get("capacityProviders") or []
-    for provider in providers:
-        if provider not in region.capacity_providers:
-            raise client("The specified capacity provider was not found. Specify a valid name or ARN and try again.")
-    if request.get("defaultCapacityProviderStrategy"):
-        capacity_provider_strategy(request["defaultCapacityProviderStrategy"], providers)
-
-
-def _describe(region, cluster: Cluster, tags=False, settings=False, statistics=False, configuration=False, attachments=False):
+def describe(region, cluster: Cluster, tags=False, settings=False, statistics=False, configuration=False, attachments=False):
     tasks = list(cluster.tasks.values())
     services = [s for s in cluster.services.values() if s.status == "ACTIVE"]
     draining = [s for s in cluster.services.values() if s.status == "DRAINING"]
@@ -167,16 +158,20 @@ def _describe(region, cluster: Cluster, tags=False, settings=False, statistics=F
             "runningFargateTasksCount": sum(t.last_status == "RUNNING" and t.launch_type == "FARGATE" for t in tasks),
             "pendingEC2TasksCount": sum(_pending(t) and t.launch_type == "EC2" for t in tasks),
             "pendingFargateTasksCount": sum(_pending(t) and t.launch_type == "FARGATE" for t in tasks),
-            "activeEC2ServiceCount": sum((s.lead.config if s.lead else {}).get("launchType") == "EC2" for s in services),
-            "activeFargateServiceCount": sum((s.lead.config if s.lead else {}).get("launchType") == "FARGATE" for s in services),
-            "drainingEC2ServiceCount": sum((s.lead.config if s.lead else {}).get("launchType") == "EC2" for s in draining),
-            "drainingFargateServiceCount": sum((s.lead.config if s.lead else {}).get("launchType") == "FARGATE" for s in draining),
+            "activeEC2ServiceCount": sum(_launch_type(s) == "EC2" for s in services),
+            "activeFargateServiceCount": sum(_launch_type(s) == "FARGATE" for s in services),
+            "drainingEC2ServiceCount": sum(_launch_type(s) == "EC2" for s in draining),
+            "drainingFargateServiceCount": sum(_launch_type(s) == "FARGATE" for s in draining),
         }
         shape["statistics"] = [{"name": name, "value": str(value)} for name, value in numbers.items()]
     if attachments:
-        shape["attachments"] = []
-        shape["attachmentsStatus"] = "UPDATE_COMPLETE"
+        shape["attachments"] = cluster.attachments
+        shape["attachmentsStatus"] = cluster.attachments_status
     return without_none(shape)
+
+
+def _launch_type(service) -> str | None:
+    return launch.launch_type_of(service.lead.config) if service.lead else None
 
 
 def _pending(task) -> bool:

@@ -120,6 +120,7 @@ def describe(region, instance, tags: bool = False) -> dict:
     return {
         "containerInstanceArn": instance.arn,
         **({"ec2InstanceId": instance.ec2_instance_id} if instance.ec2_instance_id else {}),
+        **({"capacityProviderName": instance.capacity_provider} if instance.capacity_provider else {}),
         "version": instance.version,
         "versionInfo": {"agentVersion": placing.AGENT_VERSION, "agentHash": "", "dockerVersion": ""},
         "registeredResources": resources(instance.cpu, instance.memory, [str(p) for p in sorted(instance.ports)], [], instance.gpus),

@@ -329,7 +329,7 @@ def _updated_config(region, cluster, service: Service, request: dict, task_defin
     before = service.primary.config
     strategy = request.get("capacityProviderStrategy")
     if strategy == []:
-        strategy, launch_type = None, service.request.get("launchType") or "FARGATE"
+        strategy, launch_type = None, launch.launch_type_of(before)
     elif strategy is None:
         strategy, launch_type = before.get("capacityProviderStrategy"), before.get("launchType")
     else:

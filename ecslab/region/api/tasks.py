@@ -8,7 +8,7 @@ from __future__ import annotations
 from ...rules import lifecycle, placement
 from ...rules import task_definition as definitions
 from ...rules.errors import EcsError, invalid
-from .. import identifiers, launch, placing
+from .. import capacity, identifiers, launch, placing
 from ..model import Task
 from . import operation
 from .common import check_size, check_tags, cluster_of, included, missing, page
@@ -32,28 +32,22 @@ def run_task(region, request):
     common = _common(region, cluster, request)
     task_definition = common["task_definition"]
     config = launch.configuration(region, cluster, request, task_definition)
-    tasks, failures = [], []
-    if launch.launch_type_of(config) == "FARGATE":
-        for provider in launch.providers(region, config, count):
-            tasks.append(launch.new_task(region, cluster, config=config, provider=provider, **common))
-    else:
+    if launch.launch_type_of(config) != "FARGATE":
         placement.placement_strategy(request.get("placementStrategy") or ())
         placement.placement_constraints(request.get("placementConstraints") or ())
-        placed = placing.place(
-            region,
-            cluster,
-            common["definition"],
-            config,
-            group=common["group"],
-            count=count,
-            constraints=request.get("placementConstraints") or (),
-            strategy=request.get("placementStrategy") or (),
-        )
-        if placed is None:
-            raise invalid("No Container Instances were found in your cluster.")
-        for instance in placed.instances:
-            tasks.append(launch.new_task(region, cluster, config=config, instance=instance, **common))
-        failures = [_failure(f) for f in placed.failures]
+    places = region.capacity.places(
+        cluster,
+        common["definition"],
+        config,
+        group=common["group"],
+        count=count,
+        constraints=request.get("placementConstraints") or (),
+        strategy=request.get("placementStrategy") or (),
+    )
+    if places.empty and not places.found:
+        raise capacity.refused(places)
+    tasks = [launch.new_task(region, cluster, config=config, **place, **common) for place in places.found]
+    failures = [_failure(f) for f in places.failures]
     if token:
         cluster.client_tokens[token] = (_fingerprint(request), [t.id for t in tasks])
     return {"tasks": [_describe(region, t) for t in tasks], "failures": failures}
