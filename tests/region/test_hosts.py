@@ -78,7 +78,7 @@ def test_an_instance_registers_what_its_type_has(lab, kind, cpu, memory, archite
 @pytest.mark.parametrize("kind, without, trunked", [("c5.large", 2, 10), ("m5.xlarge", 3, 20), ("g4dn.xlarge", 2, 2), ("t3.medium", 2, 2)])
 def test_how_many_tasks_have_an_interface_of_their_own_depends_on_type_and_trunking(lab, kind, without, trunked):
     lab.define("own", requiresCompatibilities=["EC2"], cpu="128", memory="64")
-    network = {"awsvpcConfiguration": {"subnets": lab.subnets[:1]}}
+    network = {"awsvpcConfiguration": {"subnets": lab.subnets}}
 
     def fit():
         placed = 0
