@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from . import Region
 
 CONNECT_TIMEOUT = 10.0  # of an ALB to its target, in region seconds
+SHORTEST_CONNECT = 8.0  # seconds of this machine: where a short listen queue is full, the kernel tries again after 1 s and 3 s
 SHORTEST_TIMEOUT = 2.0  # seconds of this machine: however fast the region's time runs, a check has so long
 OPENING = 10.0  # seconds of this machine, to open or close everything
 PIECE = 64 * 1024
@@ -178,7 +179,7 @@ class HttpPlane:
         speed = self._region.speed
         return ClientTimeout(
             total=None,
-            sock_connect=max(SHORTEST_TIMEOUT, CONNECT_TIMEOUT / speed),
+            sock_connect=max(SHORTEST_CONNECT, CONNECT_TIMEOUT / speed),
             sock_read=max(SHORTEST_TIMEOUT, listener.idle_timeout / speed),
         )
 

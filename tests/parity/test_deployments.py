@@ -38,7 +38,7 @@ class Front(Balanced):
     def release(self, revision, seconds="100s"):
         """(failed requests, versions seen) while the revision is shipped under load."""
         self.story.ecs.update_service(cluster="demo", service="web", taskDefinition=revision)
-        report = self.story.region.load(self.url, rps=3, for_=seconds)
+        report = self.story.region.load(self.url, rps=2, for_=seconds)
         return report.failed, sorted(report.by_version)
 
     def records(self):
@@ -87,7 +87,7 @@ def shifting(strategy, **settings):
         )  # fmt: skip
         story.until(story.stable())
         story.ecs.update_service(cluster="demo", service="web", taskDefinition="web:2")
-        report = story.region.load(front.url, rps=3, for_="150s")
+        report = story.region.load(front.url, rps=2, for_="150s")
         story.until(story.stable())
         shares = [sample.traffic for sample in story.region.timeline("web").samples if sample.traffic]
         newest = story.service()["deployments"][0]["id"]
