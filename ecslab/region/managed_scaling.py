@@ -31,6 +31,7 @@ MINUTE = 60
 class ManagedScaling:
     def __init__(self, region: "Region"):
         self._region = region
+        self._next = 0.0  # when to measure again
         self._below: dict[tuple[str, str], int] = {}  # minutes below the target, by cluster and provider
         self._launched: dict[str, float] = {}  # EC2 instance -> when its group first had it
         self._leaving: dict[str, tuple] = {}  # EC2 instance -> (group, state, until when it may drain)
@@ -47,8 +48,9 @@ class ManagedScaling:
 
     def evaluate(self, now: float) -> None:
         """Measure every provider with managed scaling and act on it. Once a minute."""
-        if now % MINUTE:
+        if now < self._next:
             return
+        self._next = (now // MINUTE + 1) * MINUTE
         rows = []
         for cluster, provider, group in self._scaled():
             for state in group.active_instances():

@@ -52,7 +52,7 @@ def _load_images_when_asked() -> None:
             mock_random.seed(0)
             load(backend)
             mock_random.setstate(state)
-        return kept["ecslab_images"]
+        return kept["ecslab_images"] if "ecslab_images" in kept else kept["amis"]  # made before this was mended
 
     AmiBackend._load_amis = lambda backend: backend.__dict__.update(ecslab_unloaded=True)
     AmiBackend.amis = property(images, lambda backend, given: backend.__dict__.update(ecslab_images=given))

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Iterable, Mapping
 
 from ..rules.capacity_providers import DRAINING_HOOK, DRAINING_TIMEOUT
+from . import network
 from .identifiers import ACCOUNT
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 @lru_cache
 def mended() -> None:
-    """Once for the process."""
+    """Once for the process; and EC2 with it, which moto makes for a group."""
+    network.mended()
     from moto.autoscaling.models import FakeAutoScalingGroup
 
     launch = FakeAutoScalingGroup.replace_autoscaling_group_instances
