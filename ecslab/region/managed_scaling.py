@@ -34,7 +34,7 @@ class ManagedScaling:
         self._next = 0.0  # when to measure again
         self._below: dict[tuple[str, str], int] = {}  # minutes below the target, by cluster and provider
         self._launched: dict[str, float] = {}  # EC2 instance -> when its group first had it
-        self._leaving: dict[str, tuple] = {}  # EC2 instance -> (group, state, until when it may drain)
+        self._leaving: dict[str, tuple] = {}  # EC2 instance -> (group, state, container instance, until when it may drain)
         region.monitoring.after.append(self.evaluate)
 
     def _scaled(self) -> Iterator[tuple["Cluster", "CapacityProvider", object]]:
@@ -141,22 +141,20 @@ class ManagedScaling:
         state.lifecycle_state = "Terminating:Wait"
         instance.status = "DRAINING"
         instance.version += 1
-        self._leaving[state.instance.id] = group, state, until
+        self._leaving[state.instance.id] = group, state, instance, until
         region.wake_at(until, lambda: region.capacity.touch(instance.cluster))
         region.touch_services(instance.cluster)
         return True
 
     def release(self, cluster: "Cluster") -> None:
         """Let those go that have drained, or had their time."""
-        now, registered, gone = self._region.clock.now(), None, False
-        for instance_id, (group, state, until) in list(self._leaving.items()):
-            registered = _registered(cluster) if registered is None else registered
-            instance = registered.get(instance_id)
-            if instance is not None and (not instance.held or now >= until):
-                del self._leaving[instance_id]
-                scaling_groups.terminate(group, state)
-                gone = True
-        if gone:
+        now = self._region.clock.now()
+        here = {i: left for i, left in self._leaving.items() if left[2].cluster is cluster}
+        done = [i for i, (_, _, instance, until) in here.items() if not instance.held or now >= until]
+        for instance_id in done:
+            group, state, _, _ = self._leaving.pop(instance_id)
+            scaling_groups.terminate(group, state)
+        if done:
             self._region.hosts.look()
 
 

@@ -160,5 +160,6 @@ def terminate(group, state) -> None:
     """End an instance of the group for good."""
     group.instance_states = [s for s in group.instance_states if s is not state]
     group.autoscaling_backend.ec2_backend.terminate_instances([state.instance.id])
-    group.autoscaling_backend.update_attached_elbs(group.name)
-    group.autoscaling_backend.update_attached_target_groups(group.name)
+    if group.name in group.autoscaling_backend.autoscaling_groups:
+        group.autoscaling_backend.update_attached_elbs(group.name)
+        group.autoscaling_backend.update_attached_target_groups(group.name)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Sequence
 
 from ..rules import daemon, health, lifecycle, placement, rollout
 from ..rules.errors import EcsError
-from . import daemons, deployments, launch, native, placing, rebalancing, task_sets
+from . import daemons, deployments, launch, native, rebalancing, task_sets
 from .identifiers import ACCOUNT
 from .model import Deployment, Service, Task, TaskDefinition
 

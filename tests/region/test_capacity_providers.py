@@ -4,6 +4,9 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
+from ecslab.region import start
+from tests.region.conftest import Lab
+
 JOIN = "#!/bin/bash\necho ECS_CLUSTER=demo >> /etc/ecs/ecs.config\n"
 SCALING = {"status": "ENABLED", "targetCapacity": 100, "instanceWarmupPeriod": 60}
 
@@ -337,6 +340,31 @@ def test_no_group_grows_for_tasks_that_none_of_its_instances_could_take(half):
     half.ecs.run_task(cluster="demo", taskDefinition="huge", capacityProviderStrategy=[share("one")])
     half.region.run_for("5m")
     assert asg(half)["DesiredCapacity"] == 0
+
+
+def test_at_most_five_hundred_tasks_of_a_cluster_wait(half):
+    provide(half, most=0)
+    half.ecs.create_service(cluster="demo", serviceName="web", taskDefinition="half", desiredCount=600, capacityProviderStrategy=[share("one")])
+    assert half.service()["pendingCount"] == 500
+    assert "No Container Instances were found" in said(run, half)
+
+
+def test_two_runs_with_one_seed_grow_alike():
+    def story():
+        with start(engine="simulated", seed=7) as region:
+            lab = Lab(region)
+            lab.ecs.create_cluster(clusterName="demo")
+            lab.define("half", networkMode="bridge", requiresCompatibilities=["EC2"], cpu="1024", memory="256", container={"portMappings": []})
+            provide(lab)
+            run(lab, 5)
+            region.run_for("5m")
+            lab.region.client("autoscaling").set_desired_capacity(AutoScalingGroupName="one", DesiredCapacity=1)
+            region.run_for("5m")
+            arns = lab.ecs.list_tasks(cluster="demo", desiredStatus="RUNNING")["taskArns"]
+            hosts = [i["InstanceId"] for i in asg(lab)["Instances"]]
+            return arns, hosts, reservation(lab)
+
+    assert story() == story()
 
 
 # Which instances go -------------------------------------------------------------------

@@ -5,7 +5,7 @@ UpdateCluster, UpdateClusterSettings, DeleteCluster.
 """
 from __future__ import annotations
 
-from ...rules.errors import EcsError, client, invalid
+from ...rules.errors import EcsError, invalid
 from .. import identifiers, launch
 from ..capacity import checked
 from ..model import Cluster, without_none
