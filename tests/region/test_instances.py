@@ -52,7 +52,7 @@ def test_a_fixed_host_port_allows_one_task_per_instance(fleet):
 
 def test_interfaces_run_out_and_trunking_gives_more_to_instances_that_join_afterwards(lab):
     lab.define("own", requiresCompatibilities=["EC2"], cpu="128", memory="128")
-    network = {"awsvpcConfiguration": {"subnets": lab.subnets[:1]}}
+    network = {"awsvpcConfiguration": {"subnets": lab.subnets}}
     lab.region.add_instance("demo")
     before = run(lab, "own", count=4, networkConfiguration=network)
     assert len(before["tasks"]) == 2 and {f["reason"] for f in before["failures"]} == {"RESOURCE:ENI"}
