@@ -40,6 +40,7 @@ from .model import Cluster, ContainerInstance, Service, Task, TaskDefinition
 from .monitoring import Monitoring
 from .network import Vpc
 from .reach import Reach
+from .roles import Roles
 
 if TYPE_CHECKING:
     from ..rules.right_size import RightSize
@@ -139,6 +140,7 @@ class Region:
         self.discovery = Discovery(self)
         self.connect = Connect(self)
         self.reach = Reach(self)
+        self.roles = Roles(self)
         self.firewall = Firewall(self)
         self.failures = Failures(self)
         self.hosts = Hosts(self)

@@ -13,6 +13,7 @@ from ..rules import lifecycle
 from ..rules import task_definition as definitions
 from ..rules.capacity_providers import capacity_provider_strategy, is_fargate, short_name
 from ..rules.errors import EcsError, invalid
+from .configuration import filled
 from .failures import no_capacity
 from .model import Cluster, ContainerInstance, Deployment, Service, Task, TaskDefinition, without_none
 
@@ -102,6 +103,7 @@ def new_task(
 
     wanted: what it wants of an instance, where it has to wait for one.
     """
+    region.roles.check(definition)
     launch_type = launch_type_of(config)
     task_id = region.ids.hex()
     cpu, memory = definitions.reserved(definition)
@@ -183,7 +185,7 @@ def _subnet(region: "Region", task: Task, subnets: Sequence[str]) -> str:
 
 
 def spec(region: "Region", task: Task) -> TaskSpec:
-    """What the engine needs to run the task."""
+    """What the engine needs to run the task. Raises configuration.Failed when it could not be fetched."""
     definition = task.definition
     return TaskSpec(
         task_id=task.id,
@@ -192,7 +194,7 @@ def spec(region: "Region", task: Task) -> TaskSpec:
         family=task.task_definition.family,
         revision=task.task_definition.revision,
         network_mode=task.network_mode,
-        containers=tuple(definition["containerDefinitions"]),
+        containers=filled(region, task),
         volumes=tuple(definition.get("volumes", ())),
         cpu=int(definition["cpu"]) if definition.get("cpu") else None,
         memory=int(definition["memory"]) if definition.get("memory") else None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Callable
 
 from ..engines import base
 from ..rules import lifecycle
-from . import launch, services
+from . import configuration, launch, services
 from .model import Task
 
 if TYPE_CHECKING:
@@ -158,12 +158,16 @@ class TaskController:
             task.prepared = True
             if task.network:
                 task.attachment_status = "ATTACHING"
-            trouble = self._region.awslogs.trouble(task)
+            trouble, spec = self._region.awslogs.trouble(task), None
+            try:
+                spec = launch.spec(self._region, task)
+            except configuration.Failed as failure:
+                trouble = str(failure)
             if trouble:
                 failed = base.TaskFailed(task.id, trouble)
                 self._region.wake_at(now + TO_NOTICE, lambda: self._region.observe(failed))
             else:
-                self._region.engine.prepare(launch.spec(self._region, task))
+                self._region.engine.prepare(spec)
                 self._region.awslogs.follow(task)
             if task.network:
                 self._region.firewall.changed()
