@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from ..rules.right_size import RightSize
     from .bill import Bill
     from .demand import Demand
+    from .inside import Inside
     from .load import Load, Report
     from .reach import Answer
     from .timeline import Timeline
@@ -413,6 +414,16 @@ class Region:
         if found.network:
             return f"http://{found.network.private_ip}:{port}"
         raise RuntimeError(f"Task {found.id} answers on no port {port}.")
+
+    def inside(self, task: str, container: str | None = None) -> "Inside":
+        """What a container of the task finds at 169.254.170.2: credentials of its role, metadata, task protection."""
+        from .inside import Inside
+
+        found = self._task(task)
+        name = container or next(iter(found.containers))
+        if name not in found.containers:
+            raise ValueError(f"Task {found.id} has no container {name!r}.")
+        return Inside(self, found, name)
 
     def logs(self, task: str, container: str | None = None, tail: int = 100) -> list[str]:
         """The last lines a container of the task printed."""

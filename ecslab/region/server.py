@@ -39,7 +39,20 @@ class _OnlyFromHere:
         if foreign or not _is_loopback(environ.get("HTTP_HOST", ""), amazon=True):
             start_response("403 Forbidden", [("Content-Type", "text/plain")])
             return [b"This endpoint answers only to programs on this machine.\n"]
+        refused = _not_allowed(environ)
+        if refused is not None:
+            status, kind, body = refused
+            start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
+            return [body]
         return self._app(environ, start_response)
+
+
+def _not_allowed(environ) -> tuple[str, str, bytes] | None:
+    """The refusal of a request that its caller's policies do not allow."""
+    from . import access, current
+
+    region = current()
+    return None if region is None else access.refusal(region, environ)
 
 
 def _is_loopback(netloc: str, amazon: bool = False) -> bool:
