@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import sys
 
-from . import capacity, deployments, docker_tasks, endpoint, exam, memory, placement, scaling, simulation
+from . import capacity, deployments, docker_tasks, endpoint, exam, logs, memory, placement, scaling, simulation
 
-MODULES = (endpoint, docker_tasks, simulation, memory, deployments, placement, capacity, scaling, exam)
+MODULES = (endpoint, docker_tasks, simulation, memory, deployments, placement, capacity, scaling, exam, logs)
 BENCHMARKS = {name: run for module in MODULES for name, run in module.BENCHMARKS.items()}
 
 
