@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Iterator
 
 from ecslab.teach import Progress, load_bank
+from ecslab.teach.advice import advice
 from ecslab.teach.exam import open_exam
+from ecslab.teach.lint import lint
 
 from .measure import alternating, row, seconds
 
@@ -25,6 +27,17 @@ def exam_start(times: int = 7) -> Iterator[str]:
         yield row("exam to first question", ours, other, "<= 300 ms; other: loading the bank alone")
         process, bare = alternating(lambda: _process(FIRST_QUESTION, folder), lambda: _process("pass", folder), times)
         yield row("the same, new process", process, bare, "no goal; other: a bare Python", difference=True)
+
+
+def bank(times: int = 5) -> Iterator[str]:
+    """The whole bank loaded and checked, told for a thousand questions."""
+    count = len(load_bank())
+
+    def checked() -> float:
+        return seconds(lambda: (list(lint(load_bank())), list(advice(load_bank())))) * 1000 / count
+
+    ours, other = alternating(checked, lambda: seconds(load_bank) * 1000 / count, times)
+    yield row("1,000 questions checked", ours, other, "<= 1 s; other: loading them alone")
 
 
 def _process(program: str, folder: str) -> float:
@@ -53,4 +66,4 @@ def exam_answer(times: int = 50) -> Iterator[str]:
         yield row("an exam finished", seconds(sitting.finish), None, "no goal: its answers recorded, its results told")
 
 
-BENCHMARKS = {"exam-start": exam_start, "exam-answer": exam_answer}
+BENCHMARKS = {"exam-start": exam_start, "exam-answer": exam_answer, "bank": bank}

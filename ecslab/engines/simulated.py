@@ -361,7 +361,8 @@ def _behaviour(definition: Mapping) -> Behaviour | None:
 
 
 def _exists(image: str) -> bool:
-    return image in IMAGES or not image.startswith("ecslab/")
+    """An image of the lab, or one that is taken to be in a public registry. No private registry has any here, as on Docker."""
+    return image in IMAGES or not (image.startswith("ecslab/") or ".dkr.ecr." in image.partition("/")[0])
 
 
 def _runtime_id(spec: TaskSpec, definition: Mapping) -> str:

@@ -360,6 +360,12 @@ def unknown(wanted: Mapping[str, Any], alarms: Mapping[str, Any]) -> str:
         return "ecslab does not evaluate alarms on metric math. Name one metric with Namespace, MetricName and Dimensions."
     if wanted.get("extended_statistic"):
         return f"ecslab does not evaluate alarms on percentiles. Statistic may be one of {', '.join(STATISTICS)}."
+    if wanted.get("comparison_operator") not in WORDS:
+        return f"ecslab does not evaluate the comparison {wanted.get('comparison_operator')}. It may be one of {', '.join(WORDS)}."
+    absent = [name for name in ("threshold", "period", "metric_name", "namespace", "statistic") if wanted.get(name) is None]
+    if absent:
+        words = ", ".join("".join(part.capitalize() for part in name.split("_")) for name in absent)
+        return f"An alarm on one metric needs {words}."
     period, periods = wanted.get("period"), wanted.get("evaluation_periods")
     if period is not None and period not in PERIODS and (period <= 0 or period % 60):
         return f"Metrics list must contain at least one metric with a period of 10, 20, 30 or a multiple of 60 seconds, not {period}."

@@ -24,16 +24,27 @@ if TYPE_CHECKING:
     from . import Region
     from .model import Task
 
+QUERIED = ("fields", "sort", "limit")  # what moto's Logs Insights really does; the rest it leaves out without a word
 FLUSH_AFTER = 5.0  # seconds until an event of several lines that may go on is sent as it is
 NO_GROUP = "failed to initialize logging driver: failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist."
 
 
 @lru_cache
 def mended():
-    """moto's CloudWatch Logs on the region's time. Once for the process."""
+    """moto's CloudWatch Logs on the region's time, with queries it would answer wrongly refused. Once for the process."""
     from moto.logs import models
 
     models.utcnow = metrics.now
+    start = models.LogsBackend.start_query
+
+    def start_query(backend, log_group_names, start_time, end_time, query_string):
+        commands = [part.split()[0].lower() for part in query_string.split("|") if part.split()]
+        unknown = [name for name in commands if name not in QUERIED]
+        if unknown:
+            raise models.InvalidParameterException(f"ecslab's Logs Insights does not know {unknown[0]}: it knows {', '.join(QUERIED)}.")
+        return start(backend, log_group_names, start_time, end_time, query_string)
+
+    models.LogsBackend.start_query = start_query
     return models
 
 

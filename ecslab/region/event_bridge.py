@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Callable, Mapping
 
 from ..rules import placement, rollout
 from ..rules.errors import EcsError
-from ..rules.schedule import next_occurrence
+from ..rules.schedule import check_schedule, next_occurrence
 from . import awslogs
 from .identifiers import ACCOUNT
 
@@ -55,6 +55,20 @@ def mended():
             region.event_bridge.offer(rule, event)
 
     models.Rule.send_to_targets = send_to_targets
+    put = models.EventsBackend.put_rule
+
+    def put_rule(backend, *given, **wanted):
+        schedule = wanted.get("scheduled_expression")
+        if schedule:
+            try:
+                check_schedule(schedule)
+            except EcsError:
+                schedule = "at()"
+            if schedule.startswith("at("):
+                raise models.ValidationException("Parameter ScheduleExpression is not valid.")
+        return put(backend, *given, **wanted)
+
+    models.EventsBackend.put_rule = put_rule
     return models
 
 

@@ -43,19 +43,22 @@ class Monitoring:
 
     def _tick(self) -> None:
         now = self._region.clock.now()
-        step = self._step()
+        self._region.wake_at(_next(now, self._step()), self._tick)  # first of all: whatever fails below, the next look comes
         whole = _next(self._until, MINUTE) <= now
         if whole:
             self._until = now
-            for demand in self.demands.values():
-                demand.pass_until(now)
+            for arn, demand in list(self.demands.items()):
+                try:
+                    demand.pass_until(now)
+                except Exception:  # the learner's own function: it is told once, and the region goes on
+                    del self.demands[arn]
+                    raise
             self._region.balancing.report(now)
         self.measure(now, whole)
         self.alarms.evaluate(now)
         self._region.auto_scaling.evaluate(now)
         for act in self.after:
             act(now)
-        self._region.wake_at(_next(now, step), self._tick)
 
     def _step(self) -> float:
         """Seconds from one look to the next."""

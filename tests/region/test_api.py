@@ -343,3 +343,10 @@ def test_what_moto_does_not_play_is_said_in_awss_shape(lab, service, operation, 
     assert refused.value.response["Error"]["Code"] == "NotImplemented"
     assert operation in refused.value.response["Error"]["Message"]
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+
+
+def test_an_image_of_a_private_registry_that_is_not_there_is_not_said_to_run(lab):
+    lab.define("shop", image="123456789012.dkr.ecr.us-east-1.amazonaws.com/shop:1", executionRoleArn="arn:aws:iam::123456789012:role/execution")
+    arn = lab.run("shop")
+    lab.region.run_for("30s")
+    assert lab.task(arn)["stoppedReason"].startswith("CannotPullContainerError")

@@ -374,3 +374,12 @@ def test_a_demand_is_for_the_simulated_engine_and_needs_sense(web):
         web.region.start_demand("web", 5, cpu_seconds=0)
     with pytest.raises(ValueError, match="no service nobody"):
         web.region.start_demand("nobody", 5)
+
+
+def test_a_rate_that_fails_is_told_once_and_the_region_goes_on_measuring(web):
+    web.region.start_demand("web", lambda at: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        web.region.run_for("2m")
+    web.track()
+    web.region.start_demand("web", 0.9 * 2 * 2.5)
+    assert web.minutes(5)[-1] > 2

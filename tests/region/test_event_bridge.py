@@ -2,6 +2,7 @@
 import json
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.region.test_auto_scaling import Scaled
 
@@ -159,6 +160,12 @@ def test_a_cron_runs_at_its_time_and_a_disabled_rule_never(lab, bus):
     lab.region.run_for("90s")
     stopped = lab.ecs.list_tasks(cluster="demo", desiredStatus="STOPPED")["taskArns"]
     assert len(stopped + lab.ecs.list_tasks(cluster="demo")["taskArns"]) == 1
+
+
+@pytest.mark.parametrize("schedule", ["every night", "rate(0 minutes)", "cron(0 8 * * * *)", "at(2026-01-05T10:00:00)"])
+def test_what_is_no_schedule_of_a_rule_is_refused(bus, schedule):
+    with pytest.raises(ClientError, match="Parameter ScheduleExpression is not valid"):
+        bus.events.put_rule(Name="odd", ScheduleExpression=schedule)
 
 
 def test_constant_input_overrides_the_task(lab, bus):

@@ -122,6 +122,12 @@ def test_a_learners_own_events_are_taken_at_the_regions_time(logged):
     assert "rejectedLogEventsInfo" not in answer or not answer["rejectedLogEventsInfo"]
 
 
+@pytest.mark.parametrize("command", ["stats count(*) by bin(5m)", "filter @message like /GET/", "parse @message '*' as a"])
+def test_a_query_that_would_be_answered_wrongly_is_refused(logged, command):
+    with pytest.raises(ClientError, match=f"does not know {command.split()[0]}"):
+        logged.logs.start_query(logGroupName="/shop/web", startTime=0, endTime=1, queryString=f"fields @message | {command}")
+
+
 def test_fargate_takes_no_json_file(logged):
     with pytest.raises(ClientError, match="not a valid log driver"):
         logged.define(driver="json-file")

@@ -273,4 +273,18 @@ def test_an_alarm_on_failures_rolls_a_deployment_back_by_itself(lab, watch):
     assert lab.service()["taskDefinition"].endswith("web:2")
 
 
-# The same on the wall clock is in tests/parity.
+
+@pytest.mark.parametrize(
+    "settings, said",
+    [({"ComparisonOperator": "GreaterThanUpperThreshold"}, "does not evaluate the comparison"), ({"Statistic": None}, "needs Statistic"), ({"Threshold": None}, "needs Threshold")],
+)
+def test_an_alarm_that_could_never_be_evaluated_is_refused_and_the_region_goes_on(lab, watch, settings, said):
+    whole = {
+        "AlarmName": "odd", "Namespace": "Jobs", "MetricName": "Depth", "Statistic": "Average", "Period": 60, "EvaluationPeriods": 1,
+        "Threshold": 1, "ComparisonOperator": "GreaterThanThreshold",
+    }  # fmt: skip
+    with pytest.raises(ClientError, match=said):
+        watch.cloudwatch.put_metric_alarm(**{name: value for name, value in {**whole, **settings}.items() if value is not None})
+    watch.alarm()
+    watch.put(20)
+    assert watch.state() == "ALARM"
