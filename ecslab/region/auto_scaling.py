@@ -130,8 +130,9 @@ class AutoScaling:
         return scaling.tracking_wish(policy.rule, policy.pair, states, self._latest(pair[0], now), running, service.desired_count)
 
     def _latest(self, alarm, now: float) -> float | None:
-        points = alarms.datapoints(self._region.name, alarm, now)
-        return points[-1][1] if points else None
+        """The newest datapoint that the alarm has looked at."""
+        points = alarms.datapoints(self._region.name, alarm, now) or ()
+        return next((value for _, value in reversed(points) if value is not None), None)
 
     # Changing the desired count -----------------------------------------------------
 

@@ -51,6 +51,7 @@ def test_the_package_does_not_import_docker_until_it_is_needed():
 def test_a_task_walks_from_its_network_to_running_and_is_gone_when_removed(lab):
     spec = lab.run()
     assert lab.kinds(spec) == ["NetworkReady", "PullStarted", "PullStopped", "Created", "Started"]
+    request(spec.network.private_ip, "/health")  # it listens, so it hears a signal too
     lab.engine.stop(spec.task_id, "app", 30)
     assert lab.wait(Exited, spec).exit_code == 0
     lab.engine.remove(spec.task_id)
