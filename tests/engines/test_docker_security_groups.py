@@ -98,6 +98,10 @@ def test_names_of_cloud_map_resolve_inside_containers(net):
             break
         lab.region.run_for("2s")
     here = lab.task(client)["containers"][0]["networkInterfaces"][0]["privateIpv4Address"]
+    for _ in range(60):  # the client, too, has to listen first
+        if lab.region.get(f"http://{here}/health").status == 200:
+            break
+        lab.region.run_for("2s")
     answers = [lab.region.get(f"http://{here}/call?to=backend.local:80/") for _ in range(4)]
     assert {answer.status for answer in answers} == {200}
     assert {answer.json()["task"] for answer in answers} <= {t["taskArn"].rpartition("/")[2] for t in lab.tasks("backend")}
