@@ -1,14 +1,7 @@
-"""For all tests: a progress folder of their own, so that none sees or changes a learner's; and which run side by side."""
+"""Every test keeps its own progress folder, so that none sees or changes a learner's."""
 from __future__ import annotations
 
 import pytest
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Where files are shared out among processes, each stays whole; the ones with a browser stay together, one after the other."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("browser" if item.path.stem.endswith("_browser") else str(item.path)))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -212,7 +212,7 @@ for activity in reversed(scaling.describe_scaling_activities(**web)["ScalingActi
 
 # %%
 scaling.register_scalable_target(**web, MinCapacity=1, MaxCapacity=2)
-press("7m")
+press("12m")
 print("desired:", desired())
 
 # %%

@@ -1,12 +1,14 @@
 """A real JupyterLab on a free port of 127.0.0.1, and a Chromium page that shows one notebook in it."""
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from contextlib import contextmanager
@@ -21,12 +23,35 @@ CHROMIUM_FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]
 START_SECONDS = 60
+TURN_SECONDS = 300
 PAGE_MS = 30_000
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One JupyterLab at a time, whoever else runs tests: three of them starting at once keep two processors busy for a minute."""
+    with open(Path(tempfile.gettempdir()) / "ecslab-one-browser", "w") as turn:
+        deadline = time.monotonic() + TURN_SECONDS
+        while True:
+            try:
+                fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"Another test kept its browser for more than {TURN_SECONDS} seconds.") from None
+                time.sleep(0.2)
+        yield
 
 
 @contextmanager
 def jupyterlab(folder: Path, **environment: str) -> Iterator[str]:
     """Serve `folder`; yields the address of a page to put a notebook's name behind, token included as {}."""
+    with _alone(), _served(folder, environment) as address:
+        yield address
+
+
+@contextmanager
+def _served(folder: Path, environment: dict[str, str]) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
