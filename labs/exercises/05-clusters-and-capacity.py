@@ -271,3 +271,52 @@ def spot_mix(aws):
         Saw(weight > 0 and spot_weight == 3 * weight, f"weights {weight} and {spot_weight}", "1 to 3", where),
         Saw(len(tasks) == 6 and on_spot == 3, f"{len(tasks)} tasks running, {on_spot} on FARGATE_SPOT", "6 running, 3 on FARGATE_SPOT", "describe_tasks -> capacityProviderName"),
     ]
+
+
+@exercise(
+    "clusters.managed-scaling",
+    title="Let the tasks fetch their machines",
+    task="""
+    Create the capacity provider `workers` on the Auto Scaling group, with managed scaling `ENABLED` at a target capacity of 100. Associate it with
+    the cluster `batch` and make it the default strategy. Then run **six** tasks of `job` there, in one call without a launch type, and let time
+    pass until all six run.
+    """,
+    hints=[
+        "Three steps: the provider, the cluster's list of providers, the tasks.",
+        "`create_capacity_provider` takes `autoScalingGroupProvider` with the group's ARN and `managedScaling`; `put_cluster_capacity_providers` needs both lists.",
+        "The default strategy is `[{'capacityProvider': 'workers', 'weight': 1}]`. Machines need a few minutes: let time pass in small steps.",
+        """
+        ```python
+        ecs.create_capacity_provider(
+            name="workers",
+            autoScalingGroupProvider={"autoScalingGroupArn": group["AutoScalingGroupARN"], "managedScaling": {"status": "ENABLED", "targetCapacity": 100}},
+        )
+        strategy = [{"capacityProvider": "workers", "weight": 1}]
+        ecs.put_cluster_capacity_providers(cluster="batch", capacityProviders=["workers"], defaultCapacityProviderStrategy=strategy)
+        lab.region.run_for("10s")
+        ecs.run_task(cluster="batch", taskDefinition="job", count=6)
+        for _ in range(24):
+            lab.region.run_for("10s")
+            if workers()[1] == {"RUNNING": 6}:
+                break
+        ```
+        """,
+    ],
+    explanation="""
+    With an EC2 launch type `run_task` would have failed at once: no container instances. With a provider the tasks wait in `PROVISIONING`, and
+    what waits is what makes the group grow.
+    """,
+)
+def managed_scaling(aws):
+    found = aws.ecs.describe_capacity_providers(capacityProviders=["workers"])["capacityProviders"]
+    if not found:
+        return [Saw(False, "no capacity provider 'workers'", "one on the Auto Scaling group", "describe_capacity_providers")]
+    scaling = found[0].get("autoScalingGroupProvider", {}).get("managedScaling", {})
+    cluster = aws.cluster("batch") or {}
+    default = [s["capacityProvider"] for s in cluster.get("defaultCapacityProviderStrategy", ())]
+    tasks = [t for t in _running(aws, "batch") if t.get("capacityProviderName") == "workers"] if cluster else []
+    return [
+        Saw(scaling.get("status") == "ENABLED", f"managed scaling {scaling.get('status', 'not asked for')}", "ENABLED", "describe_capacity_providers -> managedScaling"),
+        Saw(default == ["workers"], f"default strategy: {', '.join(default) or 'none'}", "workers", "describe_clusters -> defaultCapacityProviderStrategy"),
+        Saw(len(tasks) == 6, f"{len(tasks)} tasks of the provider running", "6", "describe_tasks -> capacityProviderName"),
+    ]

@@ -8,7 +8,8 @@
 # - say where a task will be placed, and why it was not,
 # - pack, spread and pin tasks with strategies and constraints,
 # - empty an instance for maintenance without losing a task, and spot a drain that never ends,
-# - run one task on every instance, survive the loss of an Availability Zone, and buy Spot capacity with open eyes.
+# - run one task on every instance, survive the loss of an Availability Zone, and buy Spot capacity with open eyes,
+# - let ECS launch the instances that waiting tasks need.
 
 # %% [markdown]
 # ## The picture
@@ -19,6 +20,7 @@
 # ECS keeps their books.
 
 # %%
+import base64
 import boto3
 import ecslab
 from collections import Counter
@@ -424,6 +426,72 @@ for arn in told[:1]:
 # They come back on **Spot**, where this lab always has some left. On AWS there may be none for hours, and **ECS does not fall back
 # to `FARGATE`**: what must never be missing belongs into `base`. The notice is a `SIGTERM`; a container that needs longer than
 # 30 seconds to finish sets `stopTimeout`, up to 120.
+
+# %% [markdown]
+# ## 8. Machines that come when they are needed
+#
+# Who launches the instances? An **Auto Scaling group** can, and a capacity provider on top of it lets ECS say how many. Tasks that find
+# no room wait in `PROVISIONING`, ECS works out how many instances they need, and **managed scaling** sets the group's desired
+# capacity so that `CapacityProviderReservation` = needed / running × 100 meets its target.
+#
+# The cluster `batch` has no instance at all, and a group that may have up to four:
+
+# %%
+autoscaling = boto3.client("autoscaling")
+ecs.create_cluster(clusterName="batch")
+bootstrap = base64.b64encode(b"#!/bin/bash\necho ECS_CLUSTER=batch >> /etc/ecs/ecs.config\n").decode()
+ec2.create_launch_template(
+    LaunchTemplateName="worker", LaunchTemplateData={"ImageId": "ami-12c6146b", "InstanceType": "t3.medium", "UserData": bootstrap}
+)
+autoscaling.create_auto_scaling_group(
+    AutoScalingGroupName="workers", MinSize=0, MaxSize=4, DesiredCapacity=0,
+    LaunchTemplate={"LaunchTemplateName": "worker"}, VPCZoneIdentifier=",".join(subnet for _, subnet in subnets[:2]),
+)
+group = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=["workers"])["AutoScalingGroups"][0]
+
+
+def workers():
+    """The group's desired capacity, and how many tasks of the cluster are in which state."""
+    found = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=["workers"])["AutoScalingGroups"][0]
+    arns = ecs.list_tasks(cluster="batch")["taskArns"]
+    tasks = ecs.describe_tasks(cluster="batch", tasks=arns)["tasks"] if arns else []
+    states = dict(sorted(Counter(t["lastStatus"] for t in tasks).items()))
+    return found["DesiredCapacity"], states
+
+
+print(workers())
+
+# %% [markdown]
+# **Predict:** six tasks of `job`, four fit on one `t3.medium`. How many instances will come?
+
+# %%
+lab.exercise("clusters.managed-scaling")
+
+# %% exercise="clusters.managed-scaling"
+### BEGIN SOLUTION
+ecs.create_capacity_provider(
+    name="workers",
+    autoScalingGroupProvider={"autoScalingGroupArn": group["AutoScalingGroupARN"], "managedScaling": {"status": "ENABLED", "targetCapacity": 100}},
+)
+strategy = [{"capacityProvider": "workers", "weight": 1}]
+ecs.put_cluster_capacity_providers(cluster="batch", capacityProviders=["workers"], defaultCapacityProviderStrategy=strategy)
+lab.region.run_for("10s")
+ecs.run_task(cluster="batch", taskDefinition="job", count=6)
+print(workers())
+for _ in range(24):
+    lab.region.run_for("10s")
+    if workers()[1] == {"RUNNING": 6}:
+        break
+print(workers())
+### END SOLUTION
+
+# %%
+lab.check("clusters.managed-scaling")
+
+# %% [markdown]
+# Two instances: the tasks waited, the group grew, the agents joined, the tasks started. When the work is over, managed scaling waits for
+# 15 minutes of too much capacity before it takes an instance away, and takes only those without tasks (daemons do not
+# count).
 
 # %% [markdown]
 # ## In the exam
