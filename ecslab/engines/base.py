@@ -22,7 +22,7 @@ The life of a task, as the region drives it:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Callable, Mapping, Protocol
+from typing import Callable, Mapping, Protocol, Sequence
 
 
 @dataclass(frozen=True)
@@ -155,6 +155,21 @@ class Usage:
     memory_bytes: int
 
 
+@dataclass(frozen=True)
+class Executed:
+    """What came of a command in a container: everything it printed, and its exit code."""
+
+    exit_code: int
+    output: str
+
+    def __str__(self) -> str:
+        return self.output
+
+
+class NotExecuted(Exception):
+    """Why a command could not be run in a container."""
+
+
 class Engine(Protocol):
     name: str  # "docker" or "simulated"
 
@@ -177,6 +192,9 @@ class Engine(Protocol):
 
         `heard(lines, ended)` is called from any thread; `ended` is true with the last lines of a run.
         """
+
+    def execute(self, task_id: str, container: str, command: Sequence[str]) -> Executed:
+        """Run a command as root in a running container, and wait for its end. Raises NotExecuted."""
 
     def usage(self, task_id: str) -> dict[str, Usage]: ...
 

@@ -21,18 +21,20 @@ import threading
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Mapping, Sequence
 
 from ..rules.container_order import start_order
-from . import docker_cgroups, docker_filter, docker_home, docker_leftovers, docker_logs, docker_networks, docker_resolver, docker_safety
+from . import docker_cgroups, docker_exec, docker_filter, docker_home, docker_leftovers, docker_logs, docker_networks, docker_resolver, docker_safety
 from . import docker_settings, docker_stats, docker_volumes, images
 from .base import (
     ContainerFailed,
     Created,
+    Executed,
     Exited,
     Health,
     Heard,
     NetworkReady,
+    NotExecuted,
     Observation,
     Observe,
     PullStarted,
@@ -168,6 +170,12 @@ class DockerEngine:
 
     def follow(self, task_id: str, container: str, heard: Heard) -> None:
         self._tasks[task_id].containers[container].heard = heard
+
+    def execute(self, task_id: str, container: str, command: Sequence[str]) -> Executed:
+        task = self._tasks.get(task_id)
+        if task is None or not task.containers[container].id:
+            raise NotExecuted(f"Container {container} has stopped.")
+        return docker_exec.run(self._docker, task.containers[container].id, command)
 
     def usage(self, task_id: str) -> dict[str, Usage]:
         task = self._tasks.get(task_id)

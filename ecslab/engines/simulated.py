@@ -13,17 +13,20 @@ import heapq
 import itertools
 from dataclasses import dataclass, field
 from math import inf
-from typing import Callable, Mapping
+from typing import Callable, Mapping, Sequence
 
 from ..app import IMAGES, Behaviour, Reply, parse, reply
 from ..rules import health
+from . import simulated_shell
 from .base import (
     ContainerFailed,
     Created,
+    Executed,
     Exited,
     Health,
     Heard,
     NetworkReady,
+    NotExecuted,
     Observation,
     Observe,
     PullStarted,
@@ -148,6 +151,14 @@ class SimulatedEngine:
 
     def follow(self, task_id: str, container: str, heard: Heard) -> None:
         self._tasks[task_id].containers[container].heard = heard
+
+    def execute(self, task_id: str, container: str, command: Sequence[str]) -> Executed:
+        task = self._tasks.get(task_id)
+        item = task.containers[container] if task else None
+        if item is None or not item.running:
+            raise NotExecuted(f"Container {container} has stopped.")
+        ask = lambda port, path: self.answer(task_id, port, path)  # noqa: E731
+        return simulated_shell.run(list(command), simulated_shell.View(task.spec, item.definition, item.behaviour, ask))
 
     def usage(self, task_id: str) -> dict[str, Usage]:
         task = self._tasks.get(task_id)

@@ -12,13 +12,14 @@ import heapq
 import itertools
 import os
 import re
+import shlex
 import threading
 import time
 from collections import deque
 from datetime import datetime, timezone
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Callable, Sequence
 
 from ..engines import base
 from ..rules.errors import EcsError, client
@@ -41,6 +42,7 @@ from .monitoring import Monitoring
 from .network import Vpc
 from .reach import Reach
 from .roles import Roles
+from .sessions import Sessions
 
 if TYPE_CHECKING:
     from ..rules.right_size import RightSize
@@ -142,6 +144,7 @@ class Region:
         self.connect = Connect(self)
         self.reach = Reach(self)
         self.roles = Roles(self)
+        self.sessions = Sessions(self)
         self.firewall = Firewall(self)
         self.failures = Failures(self)
         self.hosts = Hosts(self)
@@ -424,6 +427,17 @@ class Region:
         if name not in found.containers:
             raise ValueError(f"Task {found.id} has no container {name!r}.")
         return Inside(self, found, name)
+
+    def exec(self, task: str, container: str | None, command: "str | Sequence[str]") -> base.Executed:
+        """Run a command in a container of a running task through ECS Exec: its output, and its exit code.
+
+        container: None where the task has only one. What ExecuteCommand refuses raises its ClientError.
+        """
+        found = self._task(task)
+        words = command if isinstance(command, str) else shlex.join(command)
+        asked = {"cluster": found.cluster.name, "task": found.arn, "command": words, "interactive": True}
+        opened = self.client("ecs").execute_command(**asked, **({"container": container} if container else {}))["session"]
+        return self.sessions.run(opened["sessionId"], opened["tokenValue"])
 
     def logs(self, task: str, container: str | None = None, tail: int = 100) -> list[str]:
         """The last lines a container of the task printed."""

@@ -113,6 +113,8 @@ def _resources(region: "Region", service: str, environ: dict, request: Mapping[s
     if service == "s3":
         bucket, key = _bucket_and_key(environ)
         return [f"arn:aws:s3:::{bucket}" + (f"/{key}" if key else "")]
+    if service == "ecs" and request.get("task") and request.get("command"):  # of ECS's operations only ExecuteCommand has both
+        return [_task(region, request)]
     if service == "secretsmanager" and request.get("SecretId"):
         return [_secret(region, str(request["SecretId"]))]
     parameter, shape = RESOURCES.get(service, ("", ""))
@@ -132,6 +134,13 @@ def _secret(region: "Region", identifier: str) -> str:
 
     store = secretsmanager_backends[ACCOUNT][region.name].secrets.values()
     return next((s.arn for s in store if identifier in (s.name, s.arn)), identifier)
+
+
+def _task(region: "Region", request: Mapping[str, Any]) -> str:
+    """The ARN of the task a request names."""
+    task = str(request["task"])
+    cluster = str(request.get("cluster") or "default").rpartition("/")[2]
+    return task if task.startswith("arn:") else region.ids.arn("task", cluster, task)
 
 
 def _passed(request: Mapping[str, Any]) -> list[str]:

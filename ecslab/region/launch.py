@@ -139,6 +139,7 @@ def new_task(
     cluster.tasks[task_id] = task
     if service is not None:
         service.tasks[task_id] = task
+    region.sessions.launched(task)
     region.tags[task.arn] = list(tags or [])
     task.endpoints = region.connect.known_to(task)
     region.touch(task)

@@ -92,6 +92,11 @@ class Roles:
         role = find(task.definition.get("executionRoleArn") or "")
         return _as_caller(role, task.id) if role else None
 
+    def of_task(self, task: Task) -> Caller | None:
+        """The task role of a task as its containers and ECS Exec use it; None where there is none."""
+        role = find(task.definition.get("taskRoleArn") or "")
+        return _as_caller(role, task.id) if role else None
+
     # Credentials ------------------------------------------------------------------------
 
     def credentials(self, task: Task) -> Credentials | None:

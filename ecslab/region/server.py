@@ -20,6 +20,8 @@ from xml.sax.saxutils import escape
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
+from . import sessions
+
 OURS = {"ecs": "EcsResponse", "applicationautoscaling": "ScalingResponse"}  # services answered by us, as moto's packages call them -> our response
 log = logging.getLogger("ecslab")
 # services of moto's that want mending -> where that is done
@@ -39,6 +41,10 @@ class _OnlyFromHere:
         if foreign or not _is_loopback(environ.get("HTTP_HOST", ""), amazon=True):
             start_response("403 Forbidden", [("Content-Type", "text/plain")])
             return [b"This endpoint answers only to programs on this machine.\n"]
+        if environ.get("PATH_INFO", "").startswith(sessions.PATH):
+            status, body = _session(environ)
+            start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+            return [body]
         refused = _not_allowed(environ)
         if refused is not None:
             status, kind, body = refused
@@ -53,6 +59,14 @@ def _not_allowed(environ) -> tuple[str, str, bytes] | None:
 
     region = current()
     return None if region is None else access.refusal(region, environ)
+
+
+def _session(environ) -> tuple[str, bytes]:
+    """A command of ECS Exec, run with its session's token."""
+    from . import current
+
+    region = current()
+    return ("400 Bad Request", b'{"message": "No region is running here any more."}') if region is None else region.sessions.answer(environ)
 
 
 def _is_loopback(netloc: str, amazon: bool = False) -> bool:

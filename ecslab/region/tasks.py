@@ -100,6 +100,7 @@ class TaskController:
         task.facts[seen.container].update(
             {"runtimeId": seen.runtime_id, "imageDigest": seen.image_digest, "networkBindings": list(seen.network_bindings)}
         )
+        self._region.sessions.started(task, seen.container)
         deployment = task.service.deployment(task.deployment_id) if task.service else None
         if deployment is not None and seen.image_digest:
             deployment.digests.setdefault(seen.container, seen.image_digest)
@@ -115,6 +116,7 @@ class TaskController:
     def _exited(self, task: Task, seen: base.Exited) -> None:
         container = task.containers[seen.container]
         self._change(task, seen.container, lambda c: lifecycle.exited(c, seen.exit_code, seen.oom_killed))
+        self._region.sessions.stopped(task, seen.container)
         if container.essential and task.execution_stopped_at is None:
             task.execution_stopped_at = seen.at
         if container.restart_policy is not None:
@@ -220,6 +222,8 @@ class TaskController:
                 task.progress = replace(task.progress, removed=True)
         elif status == "STOPPED":
             task.stopped_at = now
+            for name in task.containers:
+                self._region.sessions.stopped(task, name)
             self._region.meters.stopped(task)
             if task.network:
                 self._region.vpc.detach(task.network)

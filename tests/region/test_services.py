@@ -88,7 +88,7 @@ def test_a_rolling_update_keeps_the_old_tasks_until_the_new_ones_are_healthy(lab
         ({"desiredCount": 3}, False),
         ({"deploymentConfiguration": {"minimumHealthyPercent": 50}}, False),
         ({"healthCheckGracePeriodSeconds": 30}, False),
-        ({"enableExecuteCommand": True}, False),
+        ({"enableExecuteCommand": False}, False),
         ({"taskDefinition": "web:1"}, False),
         ({"taskDefinition": "web:2"}, True),
         ({"forceNewDeployment": True}, True),

@@ -26,6 +26,6 @@ scaling_operation = _of("application-autoscaling")
 
 def load(service: str = "ecs") -> dict[str, Callable]:
     """Every operation of a service that is built, by its name in the API."""
-    from . import auto_scaling, capacity_providers, clusters, instances, service_deployments, service_operations, settings, tags, task_definitions, task_sets, tasks  # noqa: F401
+    from . import auto_scaling, capacity_providers, clusters, exec_command, instances, service_deployments, service_operations, settings, tags, task_definitions, task_sets, tasks  # noqa: F401
 
     return OPERATIONS[service]

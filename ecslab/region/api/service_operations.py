@@ -5,7 +5,7 @@ DescribeServices, ListServices, ListServicesByNamespace.
 """
 from __future__ import annotations
 
-from ...rules import daemon, external, native_deployment, placement
+from ...rules import daemon, exec_command, external, native_deployment, placement
 from ...rules import task_sets as task_set_rules
 from ...rules.errors import EcsError, invalid
 from .. import daemons, identifiers, launch, rebalancing, services, task_sets
@@ -67,6 +67,8 @@ def create_service(region, request):
         load_balancers.check_strategy(region, configuration, config["loadBalancers"])
         _check_placement(request, config)
         _check_role(request, config)
+        if request.get("enableExecuteCommand"):
+            exec_command.check_role(task_definition.definition, "service", "created")
         balances = rebalancing.eligible("DAEMON" if is_daemon else "REPLICA", configuration, request, task_definition, config)
         if request.get("availabilityZoneRebalancing") == "ENABLED" and not balances:
             raise invalid(rebalancing.NOT_ELIGIBLE)
@@ -128,6 +130,8 @@ def update_service(region, request):
     config = _updated_config(region, cluster, service, request, task_definition)
     load_balancers.check_strategy(region, configuration, config["loadBalancers"])
     _check_placement(request, config)
+    if request.get("enableExecuteCommand", service.settings["enableExecuteCommand"]):
+        exec_command.check_role(task_definition.definition, "service", "updated")
     if request.get("availabilityZoneRebalancing") == "ENABLED":
         settings = {**service.settings, **{field: request[field] for field in KEPT if request.get(field) is not None}}
         if not rebalancing.eligible(service.scheduling_strategy, configuration, settings, task_definition, config):

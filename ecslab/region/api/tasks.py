@@ -5,7 +5,7 @@ GetTaskProtection, UpdateTaskProtection.
 """
 from __future__ import annotations
 
-from ...rules import lifecycle, placement
+from ...rules import exec_command, lifecycle, placement
 from ...rules import task_definition as definitions
 from ...rules.errors import EcsError, invalid
 from .. import capacity, identifiers, launch, placing
@@ -92,6 +92,8 @@ def _common(region, cluster, request) -> dict:
     managed = [{"key": "aws:ecs:clusterName", "value": cluster.name}] if request.get("enableECSManagedTags") else []
     definition = definitions.with_overrides(task_definition.definition, overrides)
     region.check_safety(definition)
+    if request.get("enableExecuteCommand"):
+        exec_command.check_role(definition, "task", "started")
     _check_volumes(definition, request.get("volumeConfigurations"))
     return {
         "task_definition": task_definition,
@@ -138,7 +140,7 @@ def _again(region, cluster, request, token):
 @operation
 def stop_task(region, request):
     cluster = cluster_of(region, request)
-    task = _find(cluster, request["task"])
+    task = find_task(cluster, request["task"])
     if task is None:
         raise invalid("The referenced task was not found.")
     reason = request.get("reason") or lifecycle.STOPPED_BY_USER
@@ -154,7 +156,7 @@ def describe_tasks(region, request):
     wants_tags = included(request, "TAGS", ("TAGS",))
     tasks, failures = [], []
     for identifier in check_size("Tasks", request.get("tasks"), MOST_DESCRIBED):
-        task = _find(cluster, identifier)
+        task = find_task(cluster, identifier)
         if task is None:
             task_id = identifier.rpartition("/")[2]
             failures.append(missing(region.ids.arn("task", cluster.name, task_id)))
@@ -190,7 +192,7 @@ def list_tasks(region, request):
     return page(request, "taskArns", found)
 
 
-def _find(cluster, identifier: str) -> Task | None:
+def find_task(cluster, identifier: str) -> Task | None:
     task_id = identifiers.within_cluster("task", identifier, cluster.name)
     if len(task_id) not in (32, 36):
         raise invalid("taskId length should be one of [32,36]")
@@ -242,7 +244,7 @@ def get_task_protection(region, request):
 
 def _service_tasks(region, cluster, request):
     for identifier in check_size("Tasks", request.get("tasks"), MOST_TASKS):
-        task = _find(cluster, identifier)
+        task = find_task(cluster, identifier)
         if task is None:
             yield None, missing(identifier)
         elif task.service is None or task.desired_status == "STOPPED":

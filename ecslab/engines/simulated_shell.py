@@ -1,0 +1,135 @@
+"""The few commands that a simulated container knows, so that ECS Exec has somewhere to look.
+
+Each answers from what the region knows of the container: its definition, its
+variables, what the lab app would say. Anything else is refused in words that say
+the container is simulated; nothing is made up.
+"""
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import Callable, Mapping
+from urllib.parse import urlsplit
+
+from ..app import IMAGES, Behaviour, Reply
+from .base import Executed, TaskSpec
+
+NOT_FOUND = 127
+SHELLS = ("sh", "/bin/sh", "ash", "bash", "/bin/bash")
+SHELL_WORDS = set("|&;<>()$`\\\n*?[#~{")  # what would need a real shell
+LOCAL = ("localhost", "127.0.0.1")
+
+
+@dataclass(frozen=True)
+class View:
+    """What is known of a container that runs."""
+
+    spec: TaskSpec
+    definition: Mapping
+    behaviour: Behaviour | None  # of the lab app
+    ask: Callable[[int, str], Reply | None]  # what the task answers on a port
+
+    @property
+    def hostname(self) -> str:
+        return self.definition.get("hostname") or self.spec.task_id[:12]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        own = {item["name"]: item.get("value", "") for item in self.definition.get("environment") or ()}
+        return {"HOSTNAME": self.hostname, "ECSLAB_TASK": self.spec.task_id, **self.spec.environment, **own}
+
+    @property
+    def process(self) -> list[str]:
+        """What runs as process 1, as far as it is known here."""
+        entry = ["/bin/sh", "/app"] if self.behaviour is not None else list(self.definition.get("entryPoint") or ())
+        return [*entry, *(self.definition.get("command") or ())] or [f"({self.definition['image']})"]
+
+    @property
+    def files(self) -> dict[str, str]:
+        found = {"/etc/hostname": self.hostname, "/proc/1/cmdline": "\0".join(self.process)}
+        if self.definition["image"] in IMAGES:
+            found["/version"] = self.definition["image"].rpartition(":")[2]
+        return found
+
+
+def run(command: list[str], view: View) -> Executed:
+    """What the command prints in that container."""
+    name, arguments = command[0], command[1:]
+    if name in SHELLS:
+        return _shell(command, view)
+    known = COMMANDS.get(name.removeprefix("/bin/").removeprefix("/usr/bin/"))
+    if known is None:
+        return _unknown(name)
+    code, output = known(view, arguments)
+    return Executed(code, output)
+
+
+def _unknown(name: str) -> Executed:
+    text = f"This container is simulated, and {name} is not among the commands it knows: {', '.join(sorted(COMMANDS))}.\n"
+    return Executed(NOT_FOUND, text + "On Docker every command of the image runs.\n")
+
+
+def _shell(command: list[str], view: View) -> Executed:
+    """A shell with one plain command; what needs a real shell is refused."""
+    if len(command) == 3 and command[1] == "-c" and not SHELL_WORDS & set(command[2]):
+        words = shlex.split(command[2]) or ["true"]
+        if words[0] == "exit" and len(words) == 2 and words[1].isdigit():
+            return Executed(int(words[1]) % 256, "")
+        return run(words, view)
+    return _unknown("a whole shell")
+
+
+def _env(view: View, arguments: list[str]) -> tuple[int, str]:
+    variables = view.environment
+    if not arguments:
+        return 0, "".join(f"{name}={value}\n" for name, value in variables.items())
+    found = [variables[name] for name in arguments if name in variables]
+    return int(len(found) < len(arguments)), "".join(f"{value}\n" for value in found)
+
+
+def _cat(view: View, arguments: list[str]) -> tuple[int, str]:
+    if not arguments:
+        return 1, "cat: name a file\n"
+    told, code = "", 0
+    for path in arguments:
+        known = view.files.get(path)
+        code |= known is None
+        told += f"cat: {path}: not known in a simulated container (there are {', '.join(view.files)})\n" if known is None else f"{known}\n"
+    return int(code), told
+
+
+def _ps(view: View, _arguments: list[str]) -> tuple[int, str]:
+    user = view.definition.get("user") or "root"
+    return 0, f"PID   USER     COMMAND\n    1 {user:<8} {' '.join(view.process)}\n"
+
+
+def _wget(view: View, arguments: list[str]) -> tuple[int, str]:
+    """Only what the task itself answers on localhost."""
+    places = [word for word in arguments if not word.startswith("-") and word != "-"]
+    if len(places) != 1:
+        return 1, "wget: name one address\n"
+    parts = urlsplit(places[0] if "://" in places[0] else f"http://{places[0]}")
+    if parts.hostname not in LOCAL:
+        return 1, f"wget: a simulated container can only ask localhost, not {parts.hostname}; see region.can_reach\n"
+    answer = view.ask(parts.port or 80, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+    if answer is None:
+        return 1, f"wget: can't connect to remote host ({parts.hostname}): Connection refused\n"
+    if answer.status >= 400:
+        return 1, f"wget: server returned error: HTTP/1.1 {answer.status}\n"
+    return 0, f"{answer.body}\n"
+
+
+# Name -> (exit code, output) of a command: ECS Exec runs each as root.
+COMMANDS: dict[str, Callable[[View, list[str]], tuple[int, str]]] = {
+    "cat": _cat,
+    "echo": lambda view, words: (0, " ".join(words) + "\n"),
+    "env": _env,
+    "false": lambda view, words: (1, ""),
+    "hostname": lambda view, words: (0, f"{view.hostname}\n"),
+    "id": lambda view, words: (0, "0\n" if words == ["-u"] else "uid=0(root) gid=0(root)\n"),
+    "printenv": _env,
+    "ps": _ps,
+    "true": lambda view, words: (0, ""),
+    "wget": _wget,
+    "whoami": lambda view, words: (0, "root\n"),
+}
