@@ -126,6 +126,32 @@ def env() -> None:
     click.echo(f'export PATH={shlex.quote(newest["programs"])}:"$PATH"')
 
 
+class _TaskFirst(click.Command):
+    """Options may follow TASK; from the first word of COMMAND on, everything is the command's own."""
+
+    def parse_args(self, ctx, args):
+        end = 1 if args and not args[0].startswith("-") else 0
+        while end and end < len(args) and args[end].startswith("--"):
+            end += 1 if "=" in args[end] else 2
+        return super().parse_args(ctx, [*args[1:end], *args[:1], *args[end:]] if end else args)
+
+
+@main.command("exec", cls=_TaskFirst, context_settings={"allow_interspersed_args": False})
+@click.argument("task")
+@click.option("--container", help="Where the task has more than one.")
+@click.option("--cluster", help="Where TASK is an id: the name of its cluster.  [default: default]")
+@click.argument("command", nargs=-1, required=True)
+def exec_command(task: str, container: str | None, cluster: str | None, command: tuple[str, ...]) -> None:
+    """Run a COMMAND in a container of TASK (its ARN or id) through ECS Exec."""
+    from .exec_command import Refused, run
+
+    try:
+        code = run(task, container, cluster, command)
+    except Refused as error:
+        raise Trouble(str(error)) from None
+    raise SystemExit(code)
+
+
 @main.command()
 def doctor() -> None:
     """Say what is here, and how to mend what is missing."""
