@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 ROOT = "0:0"  # whatever `user` the container has
 LONGEST = 60.0  # seconds of this machine, for a command whose output is waited for
 MOST_OUTPUT = 2**20  # bytes
-NOT_FOUND = 127
+CANNOT_RUN, NOT_FOUND = 126, 127  # Docker gives the first for both
+NOT_THERE = "executable file not found"
 
 
 def run(client: "docker.APIClient", container_id: str, command: Sequence[str]) -> Executed:
@@ -35,7 +36,9 @@ def run(client: "docker.APIClient", container_id: str, command: Sequence[str]) -
         return Executed(NOT_FOUND, words(error) + "\n")
     except requests.exceptions.RequestException as error:
         raise NotExecuted(f"The command did not end: {words(error)}") from error
-    return Executed(NOT_FOUND if code is None else code, output)
+    if code in (None, CANNOT_RUN) and NOT_THERE in output:
+        code = NOT_FOUND
+    return Executed(CANNOT_RUN if code is None else code, output)
 
 
 def _read(client: "docker.APIClient", made: str) -> str:
