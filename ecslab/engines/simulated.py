@@ -12,6 +12,7 @@ import hashlib
 import heapq
 import itertools
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 from typing import Callable, Mapping, Sequence
 
@@ -48,6 +49,8 @@ REMOVE = 1.0
 IDLE_MEMORY = 4 * 2**20
 REQUEST_CPU = 0.01  # CPU seconds that a request costs
 FIRST_DYNAMIC_PORT = 49153
+
+Get = Callable[[str, str, str], simulated_shell.Fetched]  # task, container, URL
 
 
 @dataclass
@@ -104,8 +107,10 @@ class _Task:
 class SimulatedEngine:
     name = "simulated"
 
-    def __init__(self, observe: Observe, now: float = 0.0):
+    def __init__(self, observe: Observe, now: float = 0.0, get: Get | None = None):
+        """`get` is asked for what a command in a container fetches over the network."""
         self._observe = observe
+        self._get = get
         self._now = now
         self._tasks: dict[str, _Task] = {}
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -157,8 +162,8 @@ class SimulatedEngine:
         item = task.containers[container] if task else None
         if item is None or not item.running:
             raise NotExecuted(f"Container {container} has stopped.")
-        ask = lambda port, path: self.answer(task_id, port, path)  # noqa: E731
-        return simulated_shell.run(list(command), simulated_shell.View(task.spec, item.definition, item.behaviour, ask))
+        get = partial(self._get, task_id, container) if self._get else None
+        return simulated_shell.run(list(command), simulated_shell.View(task.spec, item.definition, item.behaviour, get))
 
     def usage(self, task_id: str) -> dict[str, Usage]:
         task = self._tasks.get(task_id)

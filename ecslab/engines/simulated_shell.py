@@ -6,18 +6,27 @@ the container is simulated; nothing is made up.
 """
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
-from typing import Callable, Mapping
-from urllib.parse import urlsplit
+from typing import Callable, Mapping, Protocol
 
-from ..app import IMAGES, Behaviour, Reply
+from ..app import IMAGES, Behaviour
 from .base import Executed, TaskSpec
 
 NOT_FOUND = 127
 SHELLS = ("sh", "/bin/sh", "ash", "bash", "/bin/bash")
-SHELL_WORDS = set("|&;<>()$`\\\n*?[#~{")  # what would need a real shell
-LOCAL = ("localhost", "127.0.0.1")
+SHELL_WORDS = set("|&;<>()$`\\\n*[#~{")  # what would need a real shell
+VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
+WGET_FLAGS = {"-q", "-qO-", "-O-", "-qO", "-O", "-"}
+
+
+class Fetched(Protocol):
+    """What came of a request; a status of 0 is none at all, and `cause` says why."""
+
+    status: int
+    body: str
+    cause: str
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,7 @@ class View:
     spec: TaskSpec
     definition: Mapping
     behaviour: Behaviour | None  # of the lab app
-    ask: Callable[[int, str], Reply | None]  # what the task answers on a port
+    get: Callable[[str], Fetched] | None  # a URL, asked from inside this container
 
     @property
     def hostname(self) -> str:
@@ -70,9 +79,12 @@ def _unknown(name: str) -> Executed:
 
 
 def _shell(command: list[str], view: View) -> Executed:
-    """A shell with one plain command; what needs a real shell is refused."""
-    if len(command) == 3 and command[1] == "-c" and not SHELL_WORDS & set(command[2]):
-        words = shlex.split(command[2]) or ["true"]
+    """A shell with one plain command and its variables; what needs a real shell is refused."""
+    text = command[2] if len(command) == 3 and command[1] == "-c" else "a whole shell $"
+    if "'" not in text:  # within which a variable would be none
+        text = VARIABLE.sub(lambda found: view.environment.get(found[1] or found[2], ""), text)
+    if not SHELL_WORDS & set(text):
+        words = shlex.split(text) or ["true"]
         if words[0] == "exit" and len(words) == 2 and words[1].isdigit():
             return Executed(int(words[1]) % 256, "")
         return run(words, view)
@@ -104,16 +116,12 @@ def _ps(view: View, _arguments: list[str]) -> tuple[int, str]:
 
 
 def _wget(view: View, arguments: list[str]) -> tuple[int, str]:
-    """Only what the task itself answers on localhost."""
-    places = [word for word in arguments if not word.startswith("-") and word != "-"]
-    if len(places) != 1:
-        return 1, "wget: name one address\n"
-    parts = urlsplit(places[0] if "://" in places[0] else f"http://{places[0]}")
-    if parts.hostname not in LOCAL:
-        return 1, f"wget: a simulated container can only ask localhost, not {parts.hostname}; see region.can_reach\n"
-    answer = view.ask(parts.port or 80, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
-    if answer is None:
-        return 1, f"wget: can't connect to remote host ({parts.hostname}): Connection refused\n"
+    places = [word for word in arguments if not word.startswith("-")]
+    if len(places) != 1 or not set(arguments) - set(places) <= WGET_FLAGS or view.get is None:
+        return 1, "wget: a simulated container only knows wget -qO- URL\n"
+    answer = view.get(places[0])
+    if not answer.status:
+        return 1, f"wget: {answer.cause}\n"
     if answer.status >= 400:
         return 1, f"wget: server returned error: HTTP/1.1 {answer.status}\n"
     return 0, f"{answer.body}\n"

@@ -716,7 +716,12 @@ class Region:
         from ..engines.simulated import SimulatedEngine
 
         self.clock = VirtualClock()
-        return SimulatedEngine(self.observe, self.clock.now())
+        return SimulatedEngine(self.observe, self.clock.now(), self._from_inside)
+
+    def _from_inside(self, task_id: str, container: str, url: str) -> "Response":
+        from .web import from_inside
+
+        return from_inside(self, task_id, container, url)
 
 
 def choose_engine(engine: str) -> tuple[str, str]:

@@ -32,6 +32,9 @@ class TaskController:
         self._by_id[task.id] = task
         self._dirty[task.id] = task
 
+    def by_id(self, task_id: str) -> Task:
+        return self._by_id[task_id]
+
     def present(self) -> list[Task]:
         """Every task that has not stopped."""
         return [task for task in self._by_id.values() if task.last_status != "STOPPED"]

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from ..rules import stickiness
 from ..rules.listener import DEFAULT_PORTS, HttpRequest
 from ..rules.target_health import HealthCheck
+from . import inside
 from .connect import TRIES
 from .balancing import Checked, Decision, Listener, Target, bad_gateway, gateway_timeout
 
@@ -213,6 +214,24 @@ def call(region: "Region", task, name: str, port: int, path: str) -> Response:
         return Response(0, cause=f"no answer from {name} port {port}")
     answer = simulated(region, f"http://{address}:{port}{path}", {})
     return answer if answer.status else Response(0, cause=f"no answer from {name} port {port}")
+
+
+def from_inside(region: "Region", task_id: str, container: str, url: str) -> Response:
+    """A GET that a container makes, in virtual time: to its own task, to what ECS tells a task, or to another place."""
+    parts = _parts(url)
+    task = region.tasks.by_id(task_id)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    name, port = parts.hostname or "", parts.port or 80
+    if (name, port) == (inside.ADDRESS, 80):
+        told = inside.Inside(region, task, container).get(path)
+        return Response(told.status, told.body)
+    if name not in ("localhost", "127.0.0.1"):
+        return call(region, task, name, port, path)
+    answer = region.engine.answer(task_id, port, path)
+    if answer is None:
+        return Response(0, cause="Connection refused")
+    status, body, seconds = _said(region, task, answer)
+    return Response(status, body, seconds=seconds)
 
 
 def _own(region: "Region", listener: Listener, decision: Decision) -> Response:

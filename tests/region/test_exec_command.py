@@ -187,3 +187,26 @@ def test_a_session_runs_its_command_once_and_only_for_its_token(lab, app):
     assert post(lab, session["sessionId"], session["tokenValue"], Origin="http://evil.example")[0] == 403
     assert post(lab, session["sessionId"], session["tokenValue"]) == (200, {"exit_code": 0, "output": "root\n"})
     assert post(lab, session["sessionId"], session["tokenValue"])[0] == 400
+
+
+def test_a_simulated_container_asks_what_its_task_could_ask(lab, app):
+    path = lab.region.inside(app).environment["ECS_CONTAINER_METADATA_URI_V4"]
+    told = lab.region.exec(app, None, f"wget -qO- {path}/task")
+    assert json.loads(told.output)["TaskARN"] == app
+    other = lab.task(lab.run("web"))["attachments"][0]["details"]
+    address = next(d["value"] for d in other if d["name"] == "privateIPv4Address")
+    lab.region.run_for("30s")
+    refused = lab.region.exec(app, None, f"wget -qO- http://{address}:81/")
+    assert refused.exit_code == 1 and "no answer" in refused.output
+    assert lab.region.exec(app, None, f"wget -qO- http://{address}/health").output == "ok\n"
+
+
+def test_what_a_command_sets_off_in_the_app_happens(lab, app):
+    assert lab.region.exec(app, None, "wget -qO- localhost/exit?code=3").exit_code == 0
+    lab.region.run_for("30s")
+    assert lab.task(app)["containers"][0]["exitCode"] == 3
+
+
+def test_variables_are_the_container_s_own(lab, app):
+    assert lab.region.exec(app, None, ["sh", "-c", 'echo "the $COLOUR ${COLOUR} one"']).output == "the green green one\n"
+    assert lab.region.exec(app, None, ["sh", "-c", "echo '$COLOUR'"]).exit_code == 127
