@@ -62,16 +62,20 @@ def refusal(region: "Region", environ: dict) -> tuple[str, str, bytes] | None:
     if service == "ecs" and action in PASSING:
         wanted += [("iam:PassRole", arn) for arn in _passed(request)]
     for what, resource in wanted:
-        decision = _decided(caller, what, resource, region)
+        decision = _decided(caller, what, resource, region, request)
         if not decision:
             return _answer(environ, service, "AccessDenied", policy.denied(caller.arn, what, resource, decision))
     return None
 
 
-def _decided(caller: Caller, action: str, resource: str, region: "Region") -> policy.Decision:
+def _decided(caller: Caller, action: str, resource: str, region: "Region", request: Mapping[str, Any]) -> policy.Decision:
     context = {"aws:RequestedRegion": region.name, "aws:PrincipalArn": caller.arn}
     if action == "iam:PassRole":
         context["iam:PassedToService"] = policy.TASKS
+    if action == "ecs:ExecuteCommand":
+        context["ecs:cluster"] = region.ids.arn("cluster", _cluster(request))
+        if request.get("container"):
+            context["ecs:container-name"] = str(request["container"])
     return policy.Decision(True) if action in FREE else caller.decide(action, resource, context)
 
 
@@ -139,8 +143,11 @@ def _secret(region: "Region", identifier: str) -> str:
 def _task(region: "Region", request: Mapping[str, Any]) -> str:
     """The ARN of the task a request names."""
     task = str(request["task"])
-    cluster = str(request.get("cluster") or "default").rpartition("/")[2]
-    return task if task.startswith("arn:") else region.ids.arn("task", cluster, task)
+    return task if task.startswith("arn:") else region.ids.arn("task", _cluster(request), task)
+
+
+def _cluster(request: Mapping[str, Any]) -> str:
+    return str(request.get("cluster") or "default").rpartition("/")[2]
 
 
 def _passed(request: Mapping[str, Any]) -> list[str]:

@@ -14,11 +14,13 @@ import hmac
 import json
 import secrets
 from collections import OrderedDict
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Mapping
 
 from ..engines.base import Executed, NotExecuted
 from ..rules import exec_command as rules
+from . import session_log
+from .identifiers import ACCOUNT
 from .model import Task
 
 if TYPE_CHECKING:
@@ -84,16 +86,25 @@ class Sessions:
         """A session in that container. EcsError when ECS Exec could not get there."""
         agents = task.facts[container].get("managedAgents")
         rules.check_ready(task.enable_execute_command, task.last_status, agents[0] if agents else None)
-        role = self._region.roles.of_task(task)
-        if role is None or not all(role.decide(action) for action in rules.PERMISSIONS):
-            raise rules.not_connected()
         ids = self._region.ids
         token = ids.hex(64) if self._region.is_simulated else secrets.token_hex(32)
         session = Session(f"ecs-execute-command-{ids.hex(17)}", token, task, container, tuple(command))
+        if not self._may_open(session):
+            raise rules.not_connected()
         self._open[session.id] = session
         while len(self._open) > KEPT:
             self._open.popitem(last=False)
         return session
+
+    def _may_open(self, session: Session) -> bool:
+        """Does the task role let the agent open its channel, with the cluster's key where it has one?"""
+        role = self._region.roles.of_task(session.task)
+        wanted = [(action, "*") for action in rules.PERMISSIONS]
+        key = session_log.configuration(session).get("kmsKeyId")
+        if key:
+            named = key if key.startswith("arn:") else f"arn:aws:kms:{self._region.name}:{ACCOUNT}:key/{key}"
+            wanted.append(("kms:Decrypt", named))
+        return role is not None and all(role.decide(action, resource) for action, resource in wanted)
 
     def address(self, session: Session) -> str:
         host = self._region.endpoint_url.removeprefix("http://")
@@ -109,10 +120,20 @@ class Sessions:
             if session.task.containers[session.container].status != "RUNNING":
                 raise NotExecuted(f"Container {session.container} has stopped.")
             if self._region.is_simulated:  # no time passes, and what a request set off happens at once
-                done = self._region.engine.execute(session.task.id, session.container, session.command)
+                done = self._execute(session)
                 self._region.step()
-                return done
+                return self._kept(session, done)
+        done = self._execute(session)
+        with self._region.lock:
+            return self._kept(session, done)
+
+    def _execute(self, session: Session) -> Executed:
         return self._region.engine.execute(session.task.id, session.container, session.command)
+
+    def _kept(self, session: Session, done: Executed) -> Executed:
+        """What was printed is kept where the cluster says; where it asked for that and it failed, the output says so."""
+        why = session_log.keep(self._region, session, done)
+        return replace(done, output=f"{done.output}ecslab: this session was not logged: {why}\n") if why else done
 
     def answer(self, environ: Mapping) -> tuple[str, bytes]:
         """(HTTP status, body) for a POST to PATH: what `ecslab exec` in another process asks."""

@@ -151,14 +151,28 @@ def test_a_service_gives_the_flag_to_new_tasks_only(lab):
     assert new["enableExecuteCommand"] is True and lab.region.exec(new["taskArn"], None, "whoami").output == "root\n"
 
 
+def someone(lab, *statements):
+    """ECS's client of somebody who may do only that."""
+    iam = lab.region.client("iam")
+    iam.create_user(UserName="someone")
+    document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+    iam.put_user_policy(UserName="someone", PolicyName="does", PolicyDocument=document)
+    key = iam.create_access_key(UserName="someone")["AccessKey"]
+    return lab.region.client("ecs", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])
+
+
+def test_a_policy_can_keep_a_caller_out_of_one_container(lab, app):
+    named = {"StringEquals": {"ecs:container-name": "app"}}
+    allow = {"Effect": "Allow", "Action": "ecs:ExecuteCommand", "Resource": "*"}
+    ecs = someone(lab, allow, {**allow, "Effect": "Deny", "Condition": named})
+    code, message = refused(ecs.execute_command, cluster="demo", task=app, container="app", **SESSION)
+    assert code == "AccessDeniedException" and "explicit deny" in message
+
+
 def test_the_caller_must_be_allowed_to_execute_in_that_task(lab, app):
     other = lab.run("app", enableExecuteCommand=True)
     lab.region.run_for("30s")
-    lab.define("caller", taskRoleArn=role(lab, "caller", ("ecs:ExecuteCommand", app)))
-    inside = lab.region.inside(lab.run("caller"))
-    found = inside.get(inside.environment["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"]).json()
-    keys = {"aws_access_key_id": found["AccessKeyId"], "aws_secret_access_key": found["SecretAccessKey"], "aws_session_token": found["Token"]}
-    ecs = lab.region.client("ecs", **keys)
+    ecs = someone(lab, {"Effect": "Allow", "Action": "ecs:ExecuteCommand", "Resource": app})
     assert ecs.execute_command(cluster="demo", task=app.rpartition("/")[2], **SESSION)["taskArn"] == app
     code, message = refused(ecs.execute_command, cluster="demo", task=other, **SESSION)
     assert code == "AccessDeniedException" and f"ecs:ExecuteCommand on resource: {other}" in message
@@ -210,3 +224,71 @@ def test_what_a_command_sets_off_in_the_app_happens(lab, app):
 def test_variables_are_the_container_s_own(lab, app):
     assert lab.region.exec(app, None, ["sh", "-c", 'echo "the $COLOUR ${COLOUR} one"']).output == "the green green one\n"
     assert lab.region.exec(app, None, ["sh", "-c", "echo '$COLOUR'"]).exit_code == 127
+
+
+# What a session printed ------------------------------------------------------------------
+
+
+def logging_cluster(lab, **configuration):
+    lab.ecs.update_cluster(cluster="demo", configuration={"executeCommandConfiguration": configuration})
+
+
+def writing_role(lab):
+    more = (("logs:CreateLogStream", "*"), ("logs:PutLogEvents", "*"), ("s3:PutObject", "arn:aws:s3:::records/*"))
+    return role(lab, "writing", *((action, "*") for action in PERMISSIONS), *more)
+
+
+def test_sessions_are_kept_in_the_group_and_bucket_that_override_the_default(lab):
+    logs, s3 = lab.region.client("logs"), lab.region.client("s3")
+    logs.create_log_group(logGroupName="/exec")
+    s3.create_bucket(Bucket="records")
+    log = {"cloudWatchLogGroupName": "/exec", "s3BucketName": "records", "s3KeyPrefix": "sessions"}
+    logging_cluster(lab, logging="OVERRIDE", logConfiguration=log)
+    arn = running(lab, taskRoleArn=writing_role(lab))
+    assert lab.region.exec(arn, None, "whoami").output == "root\n"
+    (event,) = logs.filter_log_events(logGroupName="/exec")["events"]
+    assert event["message"] == "root" and event["logStreamName"].startswith("ecs-execute-command-")
+    key = f"sessions/{event['logStreamName']}.log"
+    assert s3.get_object(Bucket="records", Key=key)["Body"].read() == b"root\n"
+
+
+def test_a_session_that_could_not_be_kept_says_why(lab):
+    log = {"cloudWatchLogGroupName": "/exec", "cloudWatchEncryptionEnabled": True, "s3BucketName": "records"}
+    logging_cluster(lab, logging="OVERRIDE", logConfiguration=log)
+    closed = running(lab, taskRoleArn=open_role(lab))
+    told = lab.region.exec(closed, None, "whoami").output
+    assert told.startswith("root\necslab: this session was not logged: ")
+    assert "logs:CreateLogStream" in told and "s3:PutObject" in told
+    arn = running(lab, "other", taskRoleArn=writing_role(lab))
+    told = lab.region.exec(arn, None, "whoami").output
+    assert "there is no log group /exec; there is no bucket records" in told
+    lab.region.client("logs").create_log_group(logGroupName="/exec")
+    assert "not encrypted" in lab.region.exec(arn, None, "whoami").output
+
+
+def test_by_default_a_session_goes_where_its_container_logs_and_none_nowhere(lab):
+    logs = lab.region.client("logs")
+    logs.create_log_group(logGroupName="/shop")
+    options = {"awslogs-group": "/shop", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "ecs"}
+    logging = {"logConfiguration": {"logDriver": "awslogs", "options": options}}
+    arn = running(lab, taskRoleArn=writing_role(lab), executionRoleArn=role(lab, "execution"), container=logging)
+    lab.region.exec(arn, None, "whoami")
+
+    def kept():
+        events = logs.filter_log_events(logGroupName="/shop")["events"]
+        return [e["message"] for e in events if e["logStreamName"].startswith("ecs-execute-command-")]
+
+    assert kept() == ["root"]
+    logging_cluster(lab, logging="NONE")
+    lab.region.exec(arn, None, "whoami")
+    assert kept() == ["root"]
+
+
+def test_a_key_of_the_cluster_must_be_one_the_task_role_may_use(lab):
+    logging_cluster(lab, kmsKeyId="k-1")
+    arn = running(lab, taskRoleArn=open_role(lab))
+    assert refused(lab.region.exec, arn, None, "env") == ("TargetNotConnectedException", NOT_CONNECTED)
+    statement = {"Effect": "Allow", "Action": ["kms:Decrypt", "ssmmessages:*"], "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    lab.region.client("iam").put_role_policy(RoleName="open", PolicyName="does", PolicyDocument=document)
+    assert lab.region.exec(arn, None, "whoami").output == "root\n"
