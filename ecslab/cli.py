@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 
+from .audit_command import audit
 from .price_command import price
 
 FIRST_LAB = "labs/00-start-here.ipynb"
@@ -34,6 +35,7 @@ def main() -> None:
     """A private AWS region for learning Amazon ECS."""
 
 
+main.add_command(audit)
 main.add_command(price)
 
 

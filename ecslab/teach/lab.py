@@ -267,6 +267,10 @@ class Lab:
         """What a service said, newest last."""
         return _plainly(_widget("logs", "events"), self.region, *args, **options)
 
+    def audit(self, service: str, cluster: str | None = None) -> Any:
+        """A service against good practices: a score, what was found, why it matters, the change that mends it."""
+        return _widget("audit", "audit")(self.region.client, service, cluster)
+
     def load(self, *args: Any, **options: Any) -> Any:
         """Requests to a service, at a rate."""
         return _widget("load", "load")(self.region, *args, **options)
