@@ -16,6 +16,7 @@ Arguments (a container definition's `command`), all optional:
     --version-text TEXT       extra text in the version that `/` reports
     --status N                `/` answers with this status instead of 200
     --port N                  listen here instead of 80
+    --write PATH              write this file at the start; exit with 1 where that cannot be done
 
 Seconds are the region's seconds: on Docker the engine passes its speed in the
 variable ECSLAB_SPEED and the app divides by it, so one story takes the same
@@ -59,6 +60,7 @@ class Behaviour:
     version_text: str = ""
     status: int = 200
     port: int = 80
+    write: str = ""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -83,7 +85,14 @@ def _parse(arguments: tuple[str, ...]) -> Behaviour:
     parser.add_argument("--version-text", default="")
     parser.add_argument("--status", type=int, default=200)
     parser.add_argument("--port", type=int, default=80)
+    parser.add_argument("--write", type=_path, default="")
     return Behaviour(**vars(parser.parse_args(arguments)))
+
+
+def _path(text: str) -> str:
+    if not text.startswith("/"):
+        raise ValueError(text)
+    return text
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ from __future__ import annotations
 import hashlib
 import heapq
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import inf
 from typing import Callable, Mapping, Sequence
 
 from ..app import IMAGES, Behaviour, Reply, parse, reply
 from ..rules import health
-from . import simulated_shell
+from . import simulated_files, simulated_shell
 from .base import (
     ContainerFailed,
     Created,
@@ -274,7 +274,11 @@ class SimulatedEngine:
         item.probe = _probe(item.definition)
         behaviour = item.behaviour or Behaviour()
         item.ready_at = self._now + behaviour.start_delay
-        if item.behaviour is not None:
+        if behaviour.write:
+            why = simulated_files.refused(task.spec, item.definition, behaviour.write)
+            item.print(f"ecslab app: cannot write {behaviour.write}: {why}" if why else f"ecslab app: wrote {behaviour.write}")
+            behaviour = replace(behaviour, exit_after=0.0, exit_code=1) if why else behaviour
+        if item.behaviour is not None and behaviour.exit_after != 0.0:
             item.print(f"ecslab app {item.definition['image'].rpartition(':')[2]} listening on port {behaviour.port}")
         self._say(
             task,

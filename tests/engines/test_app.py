@@ -163,7 +163,7 @@ def test_logs_say_one_line_at_start_and_one_a_request(app):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--colour", "red"], ["--port", "http"], ["--exit-after", "soon"], ["--version-text"], ["--start-delay", "1.2.3"], ["up"]]
+    "arguments", [["--colour", "red"], ["--port", "http"], ["--exit-after", "soon"], ["--version-text"], ["--start-delay", "1.2.3"], ["--write", "here"], ["up"]]
 )
 def test_arguments_that_the_simulated_engine_refuses_end_it_with_code_2(app, arguments):
     with pytest.raises((ValueError, SystemExit)):
@@ -173,7 +173,7 @@ def test_arguments_that_the_simulated_engine_refuses_end_it_with_code_2(app, arg
 
 
 def test_every_declared_argument_is_accepted(app):
-    arguments = "--start-delay 0.5 --exit-after 1 --exit-code 9 --leak 0.1 --ignore-sigterm --unhealthy-after 3 --version-text x --port 81"
+    arguments = "--start-delay 0.5 --exit-after 1 --exit-code 9 --leak 0.1 --ignore-sigterm --unhealthy-after 3 --version-text x --port 81 --write /tmp/x"
     parse(arguments.split())
     assert app(*arguments.split(), environment=FAST).wait() == 9
 

@@ -1,0 +1,65 @@
+"""An app that writes a file at its start: what each container may write is the same on both engines."""
+from __future__ import annotations
+
+from ecslab.region import start
+from tests.parity.test_parity import SPEED, Story
+
+DATA = {"mountPoints": [{"sourceVolume": "data", "containerPath": "/data"}]}
+SEALED = {"mountPoints": [{"sourceVolume": "data", "containerPath": "/data", "readOnly": True}]}
+READ_ONLY = {"readonlyRootFilesystem": True}
+NOBODY = {"user": "65534"}
+CACHE = {"linuxParameters": {"tmpfs": [{"containerPath": "/cache", "size": 8}]}}
+
+# What a container has, the file it writes, the end of what it says: two tasks, as one has ten containers at most.
+WRITES = [
+    {
+        "plain": ({}, "/report", "wrote /report"),
+        "lost": ({}, "/no/such/folder", "cannot write /no/such/folder: nonexistent directory"),
+        "kernel": ({}, "/sys/report", "cannot write /sys/report: Read-only file system"),
+        "nobody": (NOBODY, "/report", "cannot write /report: Permission denied"),
+        "nobody-etc": (NOBODY, "/etc/report", "cannot write /etc/report: Permission denied"),
+        "nobody-tmp": (NOBODY, "/tmp/report", "wrote /tmp/report"),
+        "read-only": (READ_ONLY, "/report", "cannot write /report: Read-only file system"),
+        "read-only-tmp": (READ_ONLY, "/tmp/report", "cannot write /tmp/report: Read-only file system"),
+    },
+    {
+        "memory": (READ_ONLY, "/dev/shm/report", "wrote /dev/shm/report"),
+        "volume": (READ_ONLY | DATA, "/data/report", "wrote /data/report"),
+        "sealed": (READ_ONLY | SEALED, "/data/report", "cannot write /data/report: Read-only file system"),
+        "nobody-volume": (NOBODY | DATA, "/data/other", "cannot write /data/other: Permission denied"),
+        "cache": (READ_ONLY | NOBODY | CACHE, "/cache/report", "wrote /cache/report"),
+        "borrowed": (READ_ONLY | {"volumesFrom": [{"sourceContainer": "volume"}]}, "/data/third", "wrote /data/third"),
+    },
+]
+
+
+def started(story: Story, number: int) -> str:
+    """A task with a container for each line above; one more keeps it running."""
+    containers = [
+        {"name": name, "image": "ecslab/app:1.0", "memory": 32, "essential": False, "command": ["--write", path, "--exit-after", "20"], **settings}
+        for name, (settings, path, _) in WRITES[number].items()
+    ]
+    containers.append({"name": "rest", "image": "ecslab/app:1.0", "memory": 32})
+    story.ecs.register_task_definition(
+        family=f"writes-{number}", networkMode="bridge", requiresCompatibilities=["EC2"],
+        volumes=[{"name": "data"}], containerDefinitions=containers,
+    )  # fmt: skip
+    return story.ecs.run_task(cluster="demo", taskDefinition=f"writes-{number}", launchType="EC2")["tasks"][0]["taskArn"]
+
+
+def tell(story: Story) -> dict[str, tuple[str, int | None]]:
+    """The first line that each container printed, and how it ended."""
+    story.region.add_instance("demo")
+    told = {}
+    for arn in [started(story, number) for number in range(len(WRITES))]:
+        story.until(lambda: all(c["lastStatus"] == "STOPPED" for c in story.task(arn)["containers"][:-1]))
+        told |= {c["name"]: (story.region.logs(arn, c["name"])[0], c.get("exitCode")) for c in story.task(arn)["containers"][:-1]}
+    return told
+
+
+def test_what_a_container_may_write_is_the_same_on_both_engines():
+    every = {name: said for task in WRITES for name, (_, _, said) in task.items()}
+    expected = {name: (f"ecslab app: {said}", int("cannot" in said)) for name, said in every.items()}
+    for engine, options in (("simulated", {}), ("docker", {"speed": SPEED})):
+        with start(engine=engine, **options) as region:
+            assert tell(Story(region)) == expected, engine
