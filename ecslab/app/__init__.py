@@ -60,7 +60,7 @@ class Behaviour:
     version_text: str = ""
     status: int = 200
     port: int = 80
-    write: str = ""
+    write: str | None = None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -85,7 +85,7 @@ def _parse(arguments: tuple[str, ...]) -> Behaviour:
     parser.add_argument("--version-text", default="")
     parser.add_argument("--status", type=int, default=200)
     parser.add_argument("--port", type=int, default=80)
-    parser.add_argument("--write", type=_path, default="")
+    parser.add_argument("--write", type=_path)
     return Behaviour(**vars(parser.parse_args(arguments)))
 
 

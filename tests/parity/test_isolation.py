@@ -53,6 +53,7 @@ def tell(story: Story) -> dict[str, tuple[str, int | None]]:
     told = {}
     for arn in [started(story, number) for number in range(len(WRITES))]:
         story.until(lambda: all(c["lastStatus"] == "STOPPED" for c in story.task(arn)["containers"][:-1]))
+        assert story.task(arn)["lastStatus"] == "RUNNING"
         told |= {c["name"]: (story.region.logs(arn, c["name"])[0], c.get("exitCode")) for c in story.task(arn)["containers"][:-1]}
     return told
 
