@@ -14,10 +14,15 @@ from .identifiers import ACCOUNT
 
 if TYPE_CHECKING:
     from . import Region
+    from .model import Task
     from .roles import Caller
     from .sessions import Session
 
 WRITES = ("logs:CreateLogStream", "logs:PutLogEvents")
+
+
+def definition_of(task: "Task", name: str) -> Mapping:
+    return next(c for c in task.definition["containerDefinitions"] if c["name"] == name)
 
 
 def configuration(session: "Session") -> Mapping:
@@ -43,8 +48,7 @@ def keep(region: "Region", session: "Session", done: Executed) -> str | None:
 
 
 def _own_group(session: "Session") -> str | None:
-    definition = next(c for c in session.task.definition["containerDefinitions"] if c["name"] == session.container)
-    logging = definition.get("logConfiguration") or {}
+    logging = definition_of(session.task, session.container).get("logConfiguration") or {}
     return (logging.get("options") or {}).get("awslogs-group") if logging.get("logDriver") == "awslogs" else None
 
 

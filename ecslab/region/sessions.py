@@ -46,6 +46,7 @@ class Sessions:
     def __init__(self, region: "Region"):
         self._region = region
         self._open: OrderedDict[str, Session] = OrderedDict()
+        self._first: dict[str, str] = {}  # task id -> the first container with a session
 
     # The agent ---------------------------------------------------------------------------
 
@@ -59,7 +60,7 @@ class Sessions:
         """A container started; its agent follows."""
         if not task.enable_execute_command:
             return
-        agent = rules.first_status(definition_of(task, name))
+        agent = rules.first_status(session_log.definition_of(task, name))
         task.facts[name]["managedAgents"] = [agent]
         if agent["lastStatus"] == "PENDING":
             now = self._region.clock.now()
@@ -91,6 +92,7 @@ class Sessions:
         session = Session(f"ecs-execute-command-{ids.hex(17)}", token, task, container, tuple(command))
         if not self._may_open(session):
             raise rules.not_connected()
+        rules.check_processes(task.definition.get("pidMode"), self._first.setdefault(task.id, container), container)
         self._open[session.id] = session
         while len(self._open) > KEPT:
             self._open.popitem(last=False)
@@ -146,7 +148,3 @@ class Sessions:
             return "200 OK", json.dumps(asdict(self.run(session_id, token))).encode()
         except (ValueError, NotExecuted) as error:
             return "400 Bad Request", json.dumps({"message": str(error)}).encode()
-
-
-def definition_of(task: Task, name: str) -> dict:
-    return next(c for c in task.definition["containerDefinitions"] if c["name"] == name)

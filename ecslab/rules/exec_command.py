@@ -75,6 +75,12 @@ def check_ready(enabled: bool, task_status: str, agent: Mapping | None) -> None:
         raise invalid(NOT_READY)
 
 
+def check_processes(pid_mode: str | None, first: str, container: str) -> None:
+    """Containers that share their processes take sessions in one of them only: the first that had one."""
+    if pid_mode == "task" and container != first:
+        raise invalid(f"With pidMode task, sessions can be started in one container only: this task's is {first}.")
+
+
 def not_connected() -> EcsError:
     """The agent runs, but its channel is not open: its role may not, or nothing leads there."""
     return EcsError("TargetNotConnectedException", NOT_CONNECTED)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import pytest
 
+from ecslab.engines import docker_exec
+from ecslab.engines.base import NotExecuted
 from ecslab.region import start
 from ecslab.rules.exec_command import PERMISSIONS
 from tests.parity.test_parity import Story
@@ -66,6 +68,8 @@ def tasks(story):
     on_ec2 = story.ecs.run_task(cluster="demo", taskDefinition="ec2", launchType="EC2")["tasks"][0]["taskArn"]
     for arn, containers in ((on_fargate, FARGATE), (on_ec2, EC2)):
         story.until(lambda: all("looked" in story.region.logs(arn, name) for name in containers))
+    pending = lambda: [c for c in story.task(on_fargate)["containers"] if c["managedAgents"][0]["lastStatus"] == "PENDING"]  # noqa: E731
+    story.until(lambda: story.task(on_fargate)["lastStatus"] == "RUNNING" and not pending())
     return on_fargate, on_ec2
 
 
@@ -156,6 +160,13 @@ def test_ecs_exec_prints_what_the_command_prints_and_no_more_than_a_mebibyte(sto
     assert story.region.exec(on_fargate, "plain", ["echo", "to the", "point"]).output == "to the point\n"
     told = story.region.exec(on_fargate, "plain", "dd if=/dev/zero bs=1M count=2").output
     assert told.count("\0") == 2**20 and told.endswith("bytes more.\n")
+
+
+def test_a_command_that_does_not_end_is_not_waited_for(story, tasks, monkeypatch):
+    monkeypatch.setattr(docker_exec, "LONGEST", 0.3)
+    for endless in ("sleep 300", "yes"):
+        with pytest.raises(NotExecuted, match="did not end within 0.3 seconds"):
+            story.region.exec(tasks[0], "plain", endless)
 
 
 def test_ecs_exec_leaves_a_read_only_root_alone(story, tasks):

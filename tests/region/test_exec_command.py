@@ -102,6 +102,14 @@ def test_of_several_containers_one_must_be_named(lab):
     assert "--port 81" in lab.region.exec(arn, "log", "ps").output
 
 
+def test_containers_that_share_processes_take_sessions_in_one_of_them(lab):
+    several = [{"name": name, "image": "ecslab/app:1.0", "command": ["--port", port]} for name, port in (("web", "80"), ("log", "81"))]
+    arn = running(lab, taskRoleArn=open_role(lab), containers=several, pidMode="task")
+    assert lab.region.exec(arn, "log", "whoami").exit_code == 0
+    assert refused(lab.region.exec, arn, "web", "whoami")[0] == "InvalidParameterException"
+    assert lab.region.exec(arn, "log", "whoami").exit_code == 0
+
+
 def test_a_task_launched_without_the_flag_has_no_agent(lab):
     arn = running(lab, enabled=False, taskRoleArn=open_role(lab))
     assert lab.task(arn)["enableExecuteCommand"] is False and "managedAgents" not in lab.task(arn)["containers"][0]
