@@ -163,7 +163,15 @@ class SimulatedEngine:
         if item is None or not item.running:
             raise NotExecuted(f"Container {container} has stopped.")
         get = partial(self._get, task_id, container) if self._get else None
-        return simulated_shell.run(list(command), simulated_shell.View(task.spec, item.definition, item.behaviour, get))
+        view = simulated_shell.View(task.spec, item.definition, item.behaviour, get, partial(self._terminate, task, container))
+        return simulated_shell.run(list(command), view)
+
+    def _terminate(self, task: _Task, container: str) -> None:
+        """SIGTERM for process 1, from inside."""
+        item = task.containers[container]
+        run = item.run
+        if item.behaviour is None or not item.behaviour.ignore_sigterm:
+            self._after(0.0, lambda: self._exit(task, container, run, 0))
 
     def usage(self, task_id: str) -> dict[str, Usage]:
         task = self._tasks.get(task_id)

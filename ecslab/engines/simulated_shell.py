@@ -36,7 +36,8 @@ class View:
     spec: TaskSpec
     definition: Mapping
     behaviour: Behaviour | None  # of the lab app
-    get: Callable[[str], Fetched] | None  # a URL, asked from inside this container
+    get: Callable[[str], Fetched] | None = None  # a URL, asked from inside this container
+    terminate: Callable[[], None] = lambda: None  # what SIGTERM does to process 1
 
     @property
     def hostname(self) -> str:
@@ -92,11 +93,9 @@ def _shell(command: list[str], view: View) -> Executed:
 
 
 def _env(view: View, arguments: list[str]) -> tuple[int, str]:
-    variables = view.environment
-    if not arguments:
-        return 0, "".join(f"{name}={value}\n" for name, value in variables.items())
-    found = [variables[name] for name in arguments if name in variables]
-    return int(len(found) < len(arguments)), "".join(f"{value}\n" for value in found)
+    if arguments:
+        return NOT_FOUND, "env: a simulated container only shows its variables\n"
+    return 0, "".join(f"{name}={value}\n" for name, value in view.environment.items())
 
 
 def _cat(view: View, arguments: list[str]) -> tuple[int, str]:
@@ -108,6 +107,19 @@ def _cat(view: View, arguments: list[str]) -> tuple[int, str]:
         code |= known is None
         told += f"cat: {path}: not known in a simulated container (there are {', '.join(view.files)})\n" if known is None else f"{known}\n"
     return int(code), told
+
+
+def _kill(view: View, arguments: list[str]) -> tuple[int, str]:
+    """Within a container the kernel lets nobody kill process 1; SIGTERM reaches it."""
+    signal = arguments[0].upper().removeprefix("-").removeprefix("SIG") if arguments and arguments[0].startswith("-") else "TERM"
+    processes = [word for word in arguments if not word.startswith("-")]
+    if signal not in ("TERM", "15", "KILL", "9") or len(processes) != 1:
+        return 1, "kill: a simulated container only knows kill [-TERM|-KILL] PROCESS\n"
+    if processes != ["1"]:
+        return 1, f"kill: can't kill pid {processes[0]}: No such process\n"
+    if signal in ("TERM", "15"):
+        view.terminate()
+    return 0, ""
 
 
 def _ps(view: View, _arguments: list[str]) -> tuple[int, str]:
@@ -135,7 +147,7 @@ COMMANDS: dict[str, Callable[[View, list[str]], tuple[int, str]]] = {
     "false": lambda view, words: (1, ""),
     "hostname": lambda view, words: (0, f"{view.hostname}\n"),
     "id": lambda view, words: (0, "0\n" if words == ["-u"] else "uid=0(root) gid=0(root)\n"),
-    "printenv": _env,
+    "kill": _kill,
     "ps": _ps,
     "true": lambda view, words: (0, ""),
     "wget": _wget,

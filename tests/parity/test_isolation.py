@@ -1,8 +1,10 @@
-"""An app that writes a file at its start: what each container may write is the same on both engines."""
+"""What a container may write at its start, and what a command in it finds: the same on both engines."""
 from __future__ import annotations
 
 from ecslab.region import start
+from ecslab.rules.exec_command import PERMISSIONS
 from tests.parity.test_parity import SPEED, Story
+from tests.region.test_secrets import role
 
 DATA = {"mountPoints": [{"sourceVolume": "data", "containerPath": "/data"}]}
 SEALED = {"mountPoints": [{"sourceVolume": "data", "containerPath": "/data", "readOnly": True}]}
@@ -58,9 +60,32 @@ def tell(story: Story) -> dict[str, tuple[str, int | None]]:
     return told
 
 
-def test_what_a_container_may_write_is_the_same_on_both_engines():
+COMMANDS = [
+    "whoami", "id -u", "cat /version", "echo one two", "false", "sh -c 'echo $COLOUR'", "sh -c 'exit 3'",
+    "wget -qO- http://localhost/health", "kill -9 1", "kill 77777", "kill 1",
+]  # fmt: skip
+
+
+def executed(story: Story) -> list:
+    """What each command prints and how it ends; how the task ends after the last."""
+    settings = {"user": "65534", "environment": [{"name": "COLOUR", "value": "green"}]}
+    story.define("shell", container=settings, taskRoleArn=role(story, "open", *((p, "*") for p in PERMISSIONS)))
+    arn = story.run("shell", enableExecuteCommand=True)
+    story.until(lambda: story.task(arn)["containers"][0]["managedAgents"][0]["lastStatus"] == "RUNNING" and story.task(arn)["lastStatus"] == "RUNNING")
+    story.until(lambda: story.region.exec(arn, None, "wget -qO- localhost/health").exit_code == 0)
+    told: list = [story.region.exec(arn, "app", command) for command in COMMANDS]
+    ended = story.ended(arn)
+    return [*told, ended["stoppedReason"], ended["containers"]]
+
+
+def test_what_a_container_may_write_and_run_is_the_same_on_both_engines():
     every = {name: said for task in WRITES for name, (_, _, said) in task.items()}
     expected = {name: (f"ecslab app: {said}", int("cannot" in said)) for name, said in every.items()}
+    shells = {}
     for engine, options in (("simulated", {}), ("docker", {"speed": SPEED})):
         with start(engine=engine, **options) as region:
-            assert tell(Story(region)) == expected, engine
+            story = Story(region)
+            assert tell(story) == expected, engine
+            shells[engine] = executed(story)
+    assert shells["docker"] == shells["simulated"]
+    assert shells["docker"][-1] == [("app", "STOPPED", 0, "")]
