@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import select
 import subprocess
 
 import pytest
@@ -78,7 +79,7 @@ def typed(words: list[str], text: str) -> tuple[set[str], int]:
     os.write(keys, text.encode())
     shown = b""
     try:
-        while chunk := os.read(keys, 4096):
+        while select.select([keys], [], [], 60)[0] and (chunk := os.read(keys, 4096)):
             shown += chunk
     except OSError:
         pass  # the terminal is closed when the shell ends
