@@ -20,11 +20,12 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
 from ..rules.container_order import start_order
-from . import docker_cgroups, docker_exec, docker_filter, docker_home, docker_leftovers, docker_logs, docker_networks, docker_resolver, docker_safety
+from . import docker_cgroups, docker_exec, docker_filter, docker_home, docker_last_words, docker_leftovers, docker_logs, docker_networks, docker_resolver, docker_safety
 from . import docker_settings, docker_stats, docker_volumes, images
 from .base import (
     ContainerFailed,
@@ -104,6 +105,7 @@ class DockerEngine:
         allow_unsafe: bool = False,
         records: docker_resolver.Records | None = None,
         open_endpoint: Callable[[object, str], int] | None = None,
+        last_words: docker_last_words.LastWords | None = None,
     ):
         self._observe = observe
         self._region_id = region_id
@@ -122,11 +124,12 @@ class DockerEngine:
         self._calls = ThreadPoolExecutor(WORKERS, "ecslab-docker-call")
         self._once = Once(self._calls)
         self._resolver = docker_resolver.Resolver(records) if records else None
-        self._homes = docker_home.Homes(self._docker, self._once, region_id, self._labels, self._resolver, open_endpoint)
+        self._sweep = partial(docker_leftovers.sweep, self._docker, last_words)
+        self._homes = docker_home.Homes(self._docker, self._once, region_id, self._labels, self._resolver, open_endpoint, sweep=self._sweep)
         self._events = self._subscribe()
         self._listener = threading.Thread(target=self._listen, name="ecslab-docker-events", daemon=True)
         self._listener.start()
-        self._once.begin("sweep", docker_leftovers.sweep, self._docker)
+        self._once.begin("sweep", self._sweep)
         self._once.begin("images", images.ensure_app_images, self._docker)
 
     # The protocol -----------------------------------------------------------
@@ -159,7 +162,7 @@ class DockerEngine:
         self._jobs.submit(self._attempt, task, self._remove)
 
     def free_cidr(self, candidates: list[str]) -> str:
-        self._once.result("sweep", docker_leftovers.sweep, self._docker)
+        self._once.result("sweep", self._sweep)
         return docker_networks.free_cidr(self._docker, candidates)
 
     def logs(self, task_id: str, container: str, tail: int = 100) -> list[str]:

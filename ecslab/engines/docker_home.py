@@ -12,7 +12,7 @@ import ipaddress
 import uuid
 from typing import TYPE_CHECKING, Callable, Mapping
 
-from . import docker_cgroups, docker_leftovers, docker_networks, docker_resolver, docker_settings, images
+from . import docker_cgroups, docker_networks, docker_resolver, docker_settings, images
 from .base import Instance, Network, TaskSpec
 from .docker_daemon import publishes_ports
 from .docker_settings import Home
@@ -36,7 +36,10 @@ class Homes:
         labels: Mapping[str, str],
         resolver: docker_resolver.Resolver | None = None,
         open_endpoint: Callable[[object, str], int] | None = None,
+        *,
+        sweep: Callable[[], None],
     ):
+        self._sweep = sweep
         self._open_endpoint = open_endpoint
         self._resolver = resolver
         self._docker = client
@@ -165,7 +168,7 @@ class Homes:
     def _vpc_network(self, network: Network) -> str:
         """The name of the Docker network that is this VPC."""
         name = f"ecslab-{self._region_id}-{network.vpc_id}"
-        self._once.result("sweep", docker_leftovers.sweep, self._docker)
+        self._once.result("sweep", self._sweep)
         key = ("network", network.vpc_id)
         self._once.result(key, docker_networks.create, self._docker, name, network.vpc_id, network.vpc_cidr, self._labels)
         return name

@@ -20,6 +20,8 @@ from .docker_steps import quietly
 if TYPE_CHECKING:
     import docker
 
+    from .docker_last_words import LastWords
+
 REGION, PID, STARTED, NAMESPACE = "ecslab.region", "ecslab.pid", "ecslab.started", "ecslab.namespace"
 AT_ONCE = 16
 
@@ -61,10 +63,16 @@ def is_dead(owner: Mapping[str, str]) -> bool:
     return started(int(owner[PID])) != owner.get(STARTED)
 
 
-def sweep(client: "docker.APIClient") -> None:
-    """Remove what the regions of dead processes left behind."""
+def sweep(client: "docker.APIClient", last_words: "LastWords | None" = None) -> None:
+    """Remove what the regions of dead processes left behind; what their containers printed is kept first."""
     for region_id in {owner[REGION] for owner in _owners(client) if is_dead(owner)}:
+        if last_words is not None:
+            last_words.keep(client, client.containers(all=True, filters=_of(region_id)), region_id)
         clear(client, region_id)
+
+
+def _of(region_id: str) -> dict[str, str]:
+    return {"label": f"{REGION}={region_id}"}
 
 
 def _owners(client: "docker.APIClient") -> Iterator[Mapping[str, str]]:
@@ -79,7 +87,7 @@ def _owners(client: "docker.APIClient") -> Iterator[Mapping[str, str]]:
 
 def clear(client: "docker.APIClient", region_id: str) -> None:
     """Remove every container, network, volume and control group of a region."""
-    mine = {"label": f"{REGION}={region_id}"}
+    mine = _of(region_id)
     containers = client.containers(all=True, filters=mine)
 
     def remove(container: Mapping) -> None:

@@ -13,6 +13,7 @@ import itertools
 import os
 import re
 import shlex
+import sys
 import threading
 import time
 from collections import deque
@@ -702,6 +703,7 @@ class Region:
         self.lab_folder = Path(lab_folder or Path.cwd()).resolve()
         if kind == "docker":
             from ..engines.docker import DockerEngine
+            from ..engines.docker_last_words import LastWords
 
             self.clock = WallClock(speed or 1.0)
             return DockerEngine(
@@ -712,6 +714,7 @@ class Region:
                 allow_unsafe=self.allow_unsafe,
                 open_endpoint=lambda endpoint, host: self.balancing.plane.open_endpoint(endpoint, host),
                 records=lambda name, kind: self.discovery.records(name, kind) if self.discovery.knows(name) else None,
+                last_words=LastWords(registry.home() / "ended", lambda told: print(f"ecslab: {told}", file=sys.stderr)),
             )
         from ..engines.simulated import SimulatedEngine
 

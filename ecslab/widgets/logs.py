@@ -4,7 +4,7 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Iterator
 
 if TYPE_CHECKING:
     from ..region import Region
@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 FOLLOW = 30.0  # seconds of the region's, when it is not said how long
 WARNING = ("unable", "failed", "unhealthy", "rolling back", "error", "stopped 1", "blocked", "Error")
-STYLE = "font-family:var(--jp-code-font-family, monospace);font-size:12px;color:var(--jp-content-font-color1, inherit)"
-MARK = "border-left:3px solid #e45756;padding-left:6px"
+STYLE = "margin:0;font-family:var(--jp-code-font-family, monospace);font-size:12px;color:var(--jp-content-font-color1, inherit)"
+CELL = "text-align:left;vertical-align:top;padding:1px 12px 1px 6px"
+MARK = "border-left:3px solid #e45756"
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,18 @@ class Lines:
     def _repr_html_(self) -> str:
         if not self.lines:
             return f"<p>{html.escape(self._nothing)}</p>"
-        rows = "".join(
-            f'<tr style="background:none"><td style="opacity:.7;white-space:nowrap;{MARK if _warns(line) else ""}">{html.escape(str(line)[:8])}</td>'
-            f'<td style="white-space:nowrap;text-align:left">{html.escape(line.source)}</td>'
-            f'<td style="text-align:left;white-space:pre-wrap">{"<b>!</b> " if _warns(line) else ""}{html.escape(line.text)}</td></tr>'
-            for line in self.lines
-        )
-        return f'<table style="{STYLE}"><caption style="text-align:left">{html.escape(self.title)}</caption><tbody>{rows}</tbody></table>'
+        rows = "".join(f'<tr style="background:none">{"".join(self._cells(line))}</tr>' for line in self.lines)
+        caption = f'<caption style="text-align:left;padding-left:6px">{html.escape(self.title)}</caption>'
+        return f'<table style="{STYLE}">{caption}<tbody>{rows}</tbody></table>'
+
+    def _cells(self, line: Line) -> Iterator[str]:
+        """When, who, what: without a column that no line has anything for."""
+        if any(one.at is not None for one in self.lines):
+            yield f'<td style="{CELL};white-space:nowrap;opacity:.75">{html.escape(str(line)[:8])}</td>'
+        if any(one.source for one in self.lines):
+            yield f'<td style="{CELL};white-space:nowrap">{html.escape(line.source)}</td>'
+        mark, sign = (f";{MARK}", "<b>!</b> ") if _warns(line) else ("", "")
+        yield f'<td style="{CELL};white-space:pre-wrap;overflow-wrap:anywhere{mark}">{sign}{html.escape(line.text)}</td>'
 
 
 def _warns(line: Line) -> bool:

@@ -54,3 +54,8 @@ def test_a_name_that_nobody_has_is_a_plain_sentence(lab):  # noqa: F811
 def test_what_a_container_printed_is_shown_as_text_never_as_html(lab):  # noqa: F811
     shown = logs.Lines("logs", [logs.Line(0.0, "a", "<script>alert(1)</script>")], "")
     assert "<script>" not in shown._repr_html_()
+
+
+def test_a_column_that_no_line_has_anything_for_is_not_shown():
+    whole, timeless, nobody = (logs.Lines("x", [logs.Line(at, source, "text")], "") for at, source in ((0.0, "app"), (None, "app"), (0.0, "")))
+    assert [shown._repr_html_().count("<td") for shown in (whole, timeless, nobody)] == [3, 2, 2]

@@ -1,0 +1,86 @@
+"""A region whose process is killed: the next one keeps what its containers had printed, and says so."""
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import uuid
+
+import pytest
+
+from ecslab.engines import docker_leftovers
+from ecslab.engines.docker_daemon import connect
+
+LINES = 20_000
+DONE = b"all of it"
+AS_A_MACHINE_OF_ITS_OWN = "from ecslab.engines import docker_leftovers; docker_leftovers._namespace = lambda: {machine!r}\n"  # no other region sweeps here
+RUNS = """
+from ecslab.region import start
+region = start(engine="docker", speed=10)
+ecs = region.client("ecs")
+ecs.create_cluster(clusterName="demo")
+command = ["sh", "-c", "seq 1 {lines}; echo {done}; sleep 600"]
+app = {{"name": "app", "image": "ecslab/app:1.0", "entryPoint": command}}
+ecs.register_task_definition(family="talk", networkMode="awsvpc", cpu="256", memory="512", requiresCompatibilities=["FARGATE"], containerDefinitions=[app])
+network = {{"awsvpcConfiguration": {{"subnets": [region.client("ec2").describe_subnets()["Subnets"][0]["SubnetId"]]}}}}
+arn = ecs.run_task(cluster="demo", taskDefinition="talk", launchType="FARGATE", networkConfiguration=network)["tasks"][0]["taskArn"]
+ecs.get_waiter("tasks_running").wait(cluster="demo", tasks=[arn])
+print(arn, flush=True)
+input()
+"""
+STARTS = """
+from ecslab.region import start
+with start(engine="docker", speed=10):
+    pass
+"""
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """Start Python in a process namespace that only this test's processes claim to be in."""
+    name = f"test-{uuid.uuid4().hex}"
+    started = []
+
+    def python(script):
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        environment = {**os.environ, "ECSLAB_HOME": str(tmp_path)}
+        process = subprocess.Popen([sys.executable, "-c", AS_A_MACHINE_OF_ITS_OWN.format(machine=name) + script], env=environment, **pipes)
+        started.append(process)
+        return process
+
+    yield python
+    for process in started:
+        process.kill()
+        process.wait()
+    client = connect()
+    for one in client.containers(all=True, filters={"label": f"{docker_leftovers.NAMESPACE}={name}"}):
+        docker_leftovers.clear(client, one["Labels"][docker_leftovers.REGION])
+
+
+def test_of_a_killed_region_every_line_already_printed_is_kept_and_the_next_region_says_where(machine, tmp_path):
+    killed = machine(RUNS.format(lines=LINES, done=DONE.decode()))
+    arn = killed.stdout.readline().strip()
+    client = connect()
+    here = {"label": [f"com.amazonaws.ecs.task-arn={arn}", "com.amazonaws.ecs.container-name=app"]}
+    (container,) = client.containers(filters=here)
+    printed = b""
+    for chunk in client.logs(container["Id"], stream=True, follow=True):
+        printed += chunk
+        if printed.endswith(DONE + b"\n"):
+            break
+    killed.send_signal(signal.SIGKILL)
+    assert killed.wait() == -signal.SIGKILL
+    _, told = machine(STARTS).communicate()
+    task = "/".join(arn.split("/")[-2:])
+    assert f"A region ended without being stopped. The containers of its tasks were removed: {task} (app). What they had printed is in {tmp_path}" in told
+    (kept,) = tmp_path.glob(f"ended/*/{task.replace('/', '-')}/app.log")
+    lines = [line.partition(b" ")[2] for line in kept.read_bytes().splitlines()]
+    assert lines == printed.splitlines() and len(lines) == LINES + 1
+    assert client.containers(all=True, filters=here) == []
+
+
+def test_a_region_that_was_stopped_leaves_nothing_to_tell(machine, tmp_path):
+    machine(STARTS).communicate()
+    out, told = machine(STARTS).communicate()
+    assert (out, told) == ("", "") and not (tmp_path / "ended").exists()
