@@ -432,4 +432,4 @@ lab.quiz("auto-scaling", n=15, seed=9)
 # - The bounds belong to the scalable target; the scaling activities tell what happened and what did not.
 # - What a policy is worth shows over a whole day: failed requests on one side, task-hours on the other.
 #
-# **Next:** lab 12 puts a price on everything that ran.
+# **Next:** lab 10 asks who may do what, and what a container may do.
