@@ -70,9 +70,9 @@ def _privilege(role: Role | None, unnamed: tuple[str, ...]) -> Judged | None:
         return None
     wide = sorted({told for document in role.policies for told in _too_wide(document, unnamed)})
     if not wide:
-        return fine(f"{role.name} has no wildcard it could do without")
+        return fine(f"role {role.name} has no wildcard it could do without")
     change = 'iam.put_role_policy(RoleName={!r}, PolicyName="<the policy>", PolicyDocument="<the actions that are called, each on its resource\'s ARN>")'
-    return wrong(f"{role.name} allows {'; '.join(wide)}", change.format(role.name))
+    return wrong(f"role {role.name} allows {'; '.join(wide)}", change.format(role.name))
 
 
 def _too_wide(document: Mapping, unnamed: tuple[str, ...]) -> Iterable[str]:
@@ -133,7 +133,7 @@ def role_trust(picture: Picture) -> Judged | None:
     wide = {role.name: others for role in picture.roles.values() if (others := sorted(_others(role)))}
     if not wide:
         return fine(f"{_roles(picture)}: {TASKS} only")
-    return wrong("; ".join(f"{name} trusts {', '.join(others)} as well" for name, others in wide.items()), _trust(picture, sorted(wide)))
+    return wrong("; ".join(f"role {name} trusts {', '.join(others)} as well" for name, others in wide.items()), _trust(picture, sorted(wide)))
 
 
 def _others(role: Role) -> set[str]:
@@ -184,11 +184,11 @@ def exec_permissions(picture: Picture) -> Judged | None:
     role = picture.roles["task"]
     missing = [action for action in EXEC_CHANNELS if not decide(role.policies, action)]
     if not missing:
-        return fine(f"{role.name} allows the four actions of ssmmessages")
+        return fine(f"role {role.name} allows the four actions of ssmmessages")
     statement = {"Effect": "Allow", "Action": list(EXEC_CHANNELS), "Resource": "*"}
     document = {"Version": "2012-10-17", "Statement": [statement]}
     change = f'iam.put_role_policy(RoleName={role.name!r}, PolicyName="ecs-exec", PolicyDocument=json.dumps({document!r}))'
-    return wrong(f"{role.name} does not allow {', '.join(missing)}", change)
+    return wrong(f"role {role.name} does not allow {', '.join(missing)}", change)
 
 
 # Networks -------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from .mistakes import Mistake
 from .text import indented
 
 DAY = 24 * 3600
+OF_A_TASK_SET = ("taskDefinition", "networkConfiguration", "loadBalancers", "launchType", "capacityProviderStrategy", "serviceRegistries")
 SPAN = timedelta(days=365)  # of the datapoints looked at, from the service's first day on
 
 
@@ -66,12 +67,9 @@ def _finding_lines(finding: Finding) -> list[str]:
 def picture(client: Callable[[str], Any], name: str, cluster: str | None = None) -> Picture:
     """Everything an audit looks at."""
     client = cache(client)
-    service = _service(client("ecs"), name, cluster)
+    service = _with_task_set(_service(client("ecs"), name, cluster))
     found = client("ecs").describe_clusters(clusters=[service["clusterArn"]], include=["SETTINGS"])["clusters"][0]
-    current = next((d["taskDefinition"] for d in service["deployments"] if d["status"] == "PRIMARY"), None) or service.get("taskDefinition")
-    if not current:
-        raise Mistake(f"Service {service['serviceName']} has no task definition yet: its task sets have them. An audit needs one.")
-    definition = client("ecs").describe_task_definition(taskDefinition=current)["taskDefinition"]
+    definition = client("ecs").describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
     groups = _target_groups(client("elbv2"), service)
     return Picture(
         service, found, definition,
@@ -107,6 +105,15 @@ def _service(ecs: Any, name: str, cluster: str | None) -> Mapping:
     pages = [page for one in clusters for page in ecs.get_paginator("list_services").paginate(cluster=one)]
     known = sorted({arn.rpartition("/")[2] for page in pages for arn in page["serviceArns"]})
     raise Mistake(f"Service not found. {'There are: ' + ', '.join(known) + '.' if known else 'There is no service yet.'}")
+
+
+def _with_task_set(service: Mapping) -> Mapping:
+    """With CODE_DEPLOY and EXTERNAL what tasks are started with is the primary task set's."""
+    primary = next((one for one in service.get("taskSets") or () if one["status"] == "PRIMARY"), {})
+    found = {**service, **{name: primary[name] for name in OF_A_TASK_SET if primary.get(name)}}
+    if not found.get("taskDefinition"):
+        raise Mistake(f"Service {service['serviceName']} has no task definition: it has no primary task set yet.")
+    return found
 
 
 # What stands around it ------------------------------------------------------------------
@@ -235,7 +242,7 @@ def _repository(ecr: Any, image: str) -> Repository:
     name, tag = name.partition(":")[::2]
     which = {"imageDigest": digest} if digest else {"imageTag": tag or "latest"}
     repository = ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
-    scan = _unless_missing(lambda: ecr.describe_image_scan_findings(repositoryName=name, imageId=which)["imageScanFindings"])
+    scan = _unless_missing(lambda: ecr.describe_image_scan_findings(repositoryName=name, imageId=which).get("imageScanFindings"))
     return Repository(repository, scan.get("findingSeverityCounts", {}) if scan else None)
 
 

@@ -23,6 +23,8 @@ STYLE = """<style>
 .ecslab-audit summary { cursor: pointer; padding: 2px; }
 .ecslab-audit summary:focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px; }
 .ecslab-audit .severity { display: inline-block; min-width: 5em; font-weight: 600; }
+.ecslab-audit .seen { display: block; padding-left: 2em; opacity: 0.75; overflow: hidden; white-space: nowrap; text-overflow: ellipsis; }
+.ecslab-audit details[open] .seen { display: none; }
 .ecslab-audit dl { display: grid; grid-template-columns: 5em 1fr; gap: 3px 8px; margin: 6px 0; }
 .ecslab-audit dt { opacity: 0.75; font-weight: 400; }
 .ecslab-audit dd { margin: 0; overflow-wrap: anywhere; }
@@ -75,7 +77,7 @@ def _failed(finding: Finding) -> str:
         "change": f"<pre>{escape(finding.change)}</pre>",
     }
     listed = "".join(f"<dt>{name}</dt><dd>{html}</dd>" for name, html in rows.items())
-    head = f"{MARKS[FAILED]} <span class='severity'>{check.severity}</span>{escape(check.title)}"
+    head = f"{MARKS[FAILED]} <span class='severity'>{check.severity}</span>{escape(check.title)}<span class='seen'>{escape(finding.found)}</span>"
     return f"<details class='failed' style='--severity: {COLOURS[check.severity]}'><summary>{head}</summary><dl>{listed}</dl></details>"
 
 

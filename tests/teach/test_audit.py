@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+from html import escape
 from types import SimpleNamespace
 
 import pytest
@@ -104,7 +105,7 @@ def test_a_bad_service_is_told_what_is_wrong_and_the_changes_it_is_told_mend_it(
     client("ec2").create_flow_logs(ResourceIds=bad.private, ResourceType="Subnet", TrafficType="ALL", LogDestinationType="s3", LogDestination=_bucket(bad))
     client("ecs").update_service(cluster="demo", service="web", networkConfiguration={"awsvpcConfiguration": network})
     carry_out(bad, audit(client, "web", "demo"), {"traffic-shift"})
-    after = audit(client, "web")
+    after = audit(client, "web", "demo")
     assert [one.check.id for one in after.failed] == ["traffic-shift"] and after.score >= 98
     service = client("ecs").describe_services(cluster="demo", services=["web"])["services"][0]
     assert service["runningCount"] == service["desiredCount"] >= 2 and len(service["deployments"]) == 1
@@ -116,7 +117,7 @@ def _bucket(bad):
 
 
 def test_an_unknown_service_or_cluster_is_told_in_the_words_of_ecs(bad):
-    with pytest.raises(Mistake, match=r"^Service not found\. There are: web\.$"):
+    with pytest.raises(Mistake, match=r"^Service not found\. There are: .*web\.$"):
         audit(bad.region.client, "wbe")
     with pytest.raises(Mistake, match=r"^Cluster not found\.$"):
         audit(bad.region.client, "web", "nowhere")
@@ -134,12 +135,48 @@ def test_a_service_is_found_by_its_arn_and_a_name_in_two_clusters_asks_which(bad
     assert audit(bad.region.client, "web", "other").cluster == "other"
 
 
+def test_a_service_of_task_sets_is_judged_by_its_primary_one(bad):
+    ecs = bad.region.client("ecs")
+    ecs.create_service(cluster="demo", serviceName="sets", desiredCount=2, deploymentController={"type": "EXTERNAL"})
+    with pytest.raises(Mistake, match="no primary task set yet"):
+        audit(bad.region.client, "sets")
+    network = {"awsvpcConfiguration": {"subnets": bad.private[:1]}}
+    made = ecs.create_task_set(cluster="demo", service="sets", taskDefinition="web:1", launchType="FARGATE", networkConfiguration=network)["taskSet"]
+    ecs.update_service_primary_task_set(cluster="demo", service="sets", primaryTaskSet=made["id"])
+    report = audit(bad.region.client, "sets")
+    assert (report["plain-secrets"].status, report["zones"].status, report["circuit-breaker"].status) == ("failed", "failed", "does not apply")
+
+
+def test_a_service_on_instances_is_asked_what_only_they_have(bad):
+    ecs = bad.region.client("ecs")
+    ecs.register_task_definition(family="bridged", containerDefinitions=[{"name": "app", "image": "ecslab/app:1.0", "memoryReservation": 64}])
+    ecs.create_service(cluster="demo", serviceName="bridged", taskDefinition="bridged", desiredCount=0, launchType="EC2")
+    report = audit(bad.region.client, "bridged")
+    assert {"network-mode", "memory-limit", "no-new-privileges"} <= {one.check.id for one in report.failed}
+    assert report["privileged"].status == "passed" and report["zones"].status == "does not apply"
+
+
+def test_a_repository_of_this_account_is_asked_how_it_keeps_images(bad):
+    ecs, ecr = bad.region.client("ecs"), bad.region.client("ecr")
+    where = ecr.create_repository(repositoryName="shop/api", imageScanningConfiguration={"scanOnPush": True})["repository"]["repositoryUri"]
+    container = {"name": "app", "image": f"{where}:7"}
+    ecs.register_task_definition(
+        family="api", requiresCompatibilities=["FARGATE"], networkMode="awsvpc", cpu="256", memory="512", executionRoleArn=bad.own, containerDefinitions=[container]
+    )
+    network = {"awsvpcConfiguration": {"subnets": bad.private}}
+    ecs.create_service(cluster="demo", serviceName="api", taskDefinition="api", desiredCount=0, launchType="FARGATE", networkConfiguration=network)
+    report = audit(bad.region.client, "api")
+    assert [report[one].status for one in ("image-scan", "tag-mutability", "image-findings")] == ["passed", "failed", "does not apply"]
+    exec(report["tag-mutability"].change, {"ecr": ecr})
+    assert audit(bad.region.client, "api")["tag-mutability"].status == "passed"
+
+
 def test_in_a_lab_the_report_is_text_and_html_that_opens_by_keyboard_and_does_not_speak_by_colour_alone(bad):
     shown = Lab("03-services", bad.region, store=Progress(":memory:")).audit("web", cluster="demo")
     text, html = repr(shown), shown._repr_html_()
     assert text.startswith(f"Service web in cluster demo: {shown.score} of 100 (") and all(f"[{one}]" in text for one in shown.failed)
     assert html.count("<details class='failed'") == len(shown.failed) == html.count("<summary>✗ <span class='severity'>")
-    assert all(f"</span>{one.check.title}" in html for one in shown.report.failed)
+    assert all(f"</span>{escape(one.check.title)}" in html for one in shown.report.failed)
 
 
 def test_what_a_learner_wrote_is_text_in_the_page_and_never_markup(bad):
@@ -168,7 +205,7 @@ def test_the_command_prints_the_report_and_fails_under_the_threshold(bad):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["wbe"], "ecslab: Service not found. There are: nasty, web.\n"),
+        (["wbe"], "ecslab: Service not found. There are: "),
         (["web", "--endpoint-url", "http://127.0.0.1:9"], "ecslab: Could not connect to the endpoint URL"),
         (["web", "--endpoint-url", "nonsense"], "ecslab: Invalid endpoint: nonsense\n"),
     ],
