@@ -68,4 +68,4 @@ def _kept(client: "docker.APIClient", container: Mapping, folder: Path) -> str:
                 lines += chunk.count(b"\n")
     except (OSError, docker.errors.APIError) as error:
         return f"{name}: its lines are lost: {words(error)}"
-    return f"{name}: only its last {MOST_LINES:,} lines" if lines >= MOST_LINES else name
+    return f"{name}: no more than its last {MOST_LINES:,} lines" if lines >= MOST_LINES else name
