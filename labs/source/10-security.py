@@ -247,7 +247,7 @@ lab.check("security.execution-role")
 # %%
 def given_to(task):
     """The environment a task's container was started with. The agent of ECS Exec is up a moment after its container."""
-    lab.region.run_for("5s")
+    lab.region.run_for("10s")
     lines = lab.region.exec(task, "app", "env").output.splitlines()
     return dict(line.partition("=")[::2] for line in lines)
 
@@ -442,8 +442,8 @@ wishes = {
 }
 for wish, (container, options) in wishes.items():
     arn = run(define("writer", container, **options))
-    lab.region.run_for("5s")
-    print(f"{wish:25}", lab.region.logs(arn)[0])
+    lab.region.run_for("20s")
+    print(f"{wish:25}", *lab.region.logs(arn)[:1])
 
 # %% [markdown]
 # Only what you mounted can be written. That is the point, and the reason why an app that caches to `/tmp` fails on its first day
