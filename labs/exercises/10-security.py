@@ -115,8 +115,8 @@ def trust(aws):
     "security.pass-role",
     title="Hand over one hat only",
     task="""
-    Give the user `dora` one more inline policy: she may **pass** the role `courier` (its ARN is in the variable `courier`), to
-    **ECS tasks** and to nobody else. The role `admin` stays out of her hands.
+    Give the user `developer` one more inline policy: permission to **pass** the role `courier` (its ARN is in the variable `courier`) to
+    **ECS tasks**, and to nobody else. The role `admin` stays out of reach.
     """,
     hints=[
         "The action is in the error you just read. So is the kind of resource it is about.",
@@ -129,7 +129,7 @@ def trust(aws):
             "Condition": {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
         }
         policy = {"Version": "2012-10-17", "Statement": [passing]}
-        iam.put_user_policy(UserName="dora", PolicyName="passes", PolicyDocument=json.dumps(policy))
+        iam.put_user_policy(UserName="developer", PolicyName="passes", PolicyDocument=json.dumps(policy))
         ```
         """,
     ],
@@ -139,7 +139,7 @@ def trust(aws):
     """,
 )
 def pass_role(aws):
-    policies = _user_policies(aws, "dora")
+    policies = _user_policies(aws, "developer")
     arn = "arn:aws:iam::{}:role/{}".format
     account = aws.client("sts").get_caller_identity()["Account"]
     courier, admin = arn(account, "courier"), arn(account, "admin")

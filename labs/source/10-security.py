@@ -121,27 +121,27 @@ lab.check("security.trust")
 # %% [markdown]
 # ## 2. Who may hand it over?
 #
-# Dora is a developer. She may do everything in ECS, and nothing in IAM. There is also a role `admin` that may do everything
-# everywhere. **Predict:** may she register a task definition with `taskRoleArn` set to `admin`?
+# The user `developer` may do everything in ECS, and nothing in IAM. There is also a role `admin` that may do everything everywhere.
+# **Predict:** may the developer register a task definition with `taskRoleArn` set to `admin`?
 
 # %%
 admin = role("admin", ("*", "*"))
-iam.create_user(UserName="dora")
-iam.put_user_policy(UserName="dora", PolicyName="develops", PolicyDocument=document(("ecs:*", "*")))
-key = iam.create_access_key(UserName="dora")["AccessKey"]
-hers = boto3.client("ecs", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])
+iam.create_user(UserName="developer")
+iam.put_user_policy(UserName="developer", PolicyName="develops", PolicyDocument=document(("ecs:*", "*")))
+key = iam.create_access_key(UserName="developer")["AccessKey"]
+their_ecs = boto3.client("ecs", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])
 
 
-def dora_registers(role_arn):
+def developer_registers(role_arn):
     app = {"name": "app", "image": "ecslab/app:1.0", "memory": 64}
-    return tried(hers.register_task_definition, family="doras", taskRoleArn=role_arn, containerDefinitions=[app])
+    return tried(their_ecs.register_task_definition, family="theirs", taskRoleArn=role_arn, containerDefinitions=[app])
 
 
-print(dora_registers(admin))
+print(developer_registers(admin))
 
 # %% [markdown]
-# If she could, any code she runs would be an administrator. **`iam:PassRole`** is the permission to hand a role to a service. It
-# is not an API call: you only meet it in an error such as this one.
+# If that worked, any code of the developer's would be an administrator. **`iam:PassRole`** is the permission to hand a role to a
+# service. It is not an API call: you only meet it in an error such as this one.
 
 # %%
 lab.exercise("security.pass-role")
@@ -153,8 +153,8 @@ passing = {
     "Condition": {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
 }
 policy = {"Version": "2012-10-17", "Statement": [passing]}
-iam.put_user_policy(UserName="dora", PolicyName="passes", PolicyDocument=json.dumps(policy))
-print("dora has the policies", iam.list_user_policies(UserName="dora")["PolicyNames"])
+iam.put_user_policy(UserName="developer", PolicyName="passes", PolicyDocument=json.dumps(policy))
+print("developer has the policies", iam.list_user_policies(UserName="developer")["PolicyNames"])
 ### END SOLUTION
 
 # %%
@@ -162,13 +162,13 @@ lab.check("security.pass-role")
 
 # %%
 for name, arn in (("courier", courier), ("admin", admin)):
-    print(f"{name:8} {dora_registers(arn).partition(':')[0]}")
+    print(f"{name:8} {developer_registers(arn).partition(':')[0]}")
 
 # %% [markdown]
 # ## 3. Break it: find the leak
 #
-# Experiment 1. The `shop` runs with its password in a plain environment variable. Here is Rob: all he has is read-only access to
-# ECS, like every dashboard and half of your colleagues. **Predict:** where does he find the password? Run this and see.
+# Experiment 1. The `shop` runs with its password in a plain environment variable. The user `viewer` has read-only access to ECS,
+# as every dashboard has. **Predict:** where does a viewer find the password? Run this and see.
 
 # %%
 task_role = role("shop-app", ("ssmmessages:*", "*"))
@@ -181,11 +181,19 @@ ecs.create_service(
 )
 ecs.get_waiter("services_stable").wait(cluster="demo", services=["shop"])
 
-iam.create_user(UserName="rob")
-iam.put_user_policy(UserName="rob", PolicyName="looks", PolicyDocument=document(("ecs:Describe*", "*"), ("ecs:List*", "*")))
-key = iam.create_access_key(UserName="rob")["AccessKey"]
-robs = boto3.client("ecs", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])
-print(robs.describe_task_definition(taskDefinition="shop:1")["taskDefinition"]["containerDefinitions"][0]["environment"])
+iam.create_user(UserName="viewer")
+iam.put_user_policy(UserName="viewer", PolicyName="looks", PolicyDocument=document(("ecs:Describe*", "*"), ("ecs:List*", "*")))
+key = iam.create_access_key(UserName="viewer")["AccessKey"]
+viewing = boto3.client("ecs", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])
+
+
+def viewer_reads(revision):
+    """The plain environment in that revision of shop."""
+    found = viewing.describe_task_definition(taskDefinition=f"shop:{revision}")["taskDefinition"]
+    return found["containerDefinitions"][0]["environment"]
+
+
+print(viewer_reads(1))
 
 # %% [markdown]
 # A task definition is no place for a secret: whoever may describe it reads it, in every revision, for ever. So the password goes to
@@ -208,8 +216,8 @@ lab.check("security.secret")
 # %% [markdown]
 # ## 4. Whose permission?
 #
-# The definition is right, and yet no new task comes up. **Predict:** the task role, the execution role, or Dora: who lacks a
-# permission?
+# The definition is right, and yet no new task comes up. **Predict:** the task role, the execution role, or the developer: who
+# lacks a permission?
 
 # %%
 def failures(service):
@@ -259,7 +267,7 @@ def password():
 print("in the container:     ", password())
 newest = ecs.describe_task_definition(taskDefinition="shop")["taskDefinition"]["containerDefinitions"][0]
 print("in the definition:    ", [item["name"] for item in newest.get("secrets", [])])
-print("still in revision 1:  ", robs.describe_task_definition(taskDefinition="shop:1")["taskDefinition"]["containerDefinitions"][0]["environment"])
+print("still in revision 1:  ", viewer_reads(1))
 
 # %% [markdown]
 # The old revision still tells it. A password that was once in a definition is **burnt**: it has to be changed.
@@ -319,7 +327,7 @@ for name in places:
 # ## 6. Where a container's credentials come from
 #
 # Your code in a container calls `boto3.client("s3")` without any keys, and it works. The SDK asks **169.254.170.2**, at a path that
-# only this task was told. `lab.region.inside` asks as a container of the task does:
+# only this task was told. `lab.region.inside(task)` asks in the container's place:
 
 # %%
 s3.put_object(Bucket="parcels", Key="1", Body=b"books")
