@@ -52,12 +52,13 @@ def machine(tmp_path):
         started.append(process)
         return process
 
+    python.containers = {"label": f"{docker_leftovers.NAMESPACE}={name}"}  # others may have tasks of the same id
     yield python
     for process in started:
         process.kill()
         process.wait()
     client = connect()
-    for one in client.containers(all=True, filters={"label": f"{docker_leftovers.NAMESPACE}={name}"}):
+    for one in client.containers(all=True, filters=python.containers):
         docker_leftovers.clear(client, one["Labels"][docker_leftovers.REGION])
 
 
@@ -75,7 +76,7 @@ def test_of_a_killed_region_the_lines_already_printed_are_kept_and_the_next_regi
     killed = machine(RUNS.format(lines=LINES, too_many=TOO_MANY, done=DONE.decode()))
     arn = killed.stdout.readline().strip()
     client = connect()
-    containers = client.containers(filters={"label": f"com.amazonaws.ecs.task-arn={arn}"})
+    containers = client.containers(filters=machine.containers)
     lines = {name: printed(client, one) for one in containers if (name := one["Labels"]["com.amazonaws.ecs.container-name"]) in ("app", "chatty")}
     killed.send_signal(signal.SIGKILL)
     assert killed.wait() == -signal.SIGKILL
@@ -85,7 +86,7 @@ def test_of_a_killed_region_the_lines_already_printed_are_kept_and_the_next_regi
     assert f"{task} (app, chatty: no more than its last {MOST:,} lines). What they had printed is in {tmp_path}" in told
     kept = {one.stem: [line.partition(b" ")[2] for line in one.read_bytes().splitlines()] for one in tmp_path.glob(f"ended/*/{task.replace('/', '-')}/*.log")}
     assert len(lines["app"]) == LINES + 1 and kept == {"app": lines["app"], "chatty": lines["chatty"][-MOST:]}
-    assert client.containers(all=True, filters={"label": f"com.amazonaws.ecs.task-arn={arn}"}) == []
+    assert client.containers(all=True, filters=machine.containers) == []
 
 
 def test_a_region_that_was_stopped_leaves_nothing_to_tell(machine, tmp_path):
