@@ -39,12 +39,11 @@ HTTP, on port 80 unless told otherwise:
 """
 from __future__ import annotations
 
-import argparse
 import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Sequence
+from typing import Any, Sequence
 
 IMAGES = ("ecslab/app:1.0", "ecslab/app:2.0")
 
@@ -61,38 +60,50 @@ class Behaviour:
     status: int = 200
     port: int = 80
     write: str | None = None
+    complaint: str = ""  # about its arguments, before it exits with 2
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        raise ValueError(message)
+# (what a value looks like, what it becomes, what to call it)
+NUMBER = re.compile(r"\d+\.?\d*|\.\d+"), float, "a number"
+WHOLE = re.compile(r"\d{1,7}"), int, "a whole number"
+PATH = re.compile(r"(?s)/.*"), str, "a path that begins with /"
+TEXT = re.compile(r"(?s).*"), str, "a text"
+ARGUMENTS = {
+    "--start-delay": NUMBER,
+    "--exit-after": NUMBER,
+    "--exit-code": WHOLE,
+    "--leak": NUMBER,
+    "--unhealthy-after": NUMBER,
+    "--version-text": TEXT,
+    "--status": WHOLE,
+    "--port": WHOLE,
+    "--write": PATH,
+}
 
 
 def parse(arguments: Sequence[str]) -> Behaviour:
-    """The behaviour that these arguments declare. ValueError says which argument is wrong."""
+    """The behaviour that these arguments declare. ValueError says which argument is wrong, as the container would."""
     return _parse(tuple(arguments))
 
 
 @lru_cache(maxsize=256)
 def _parse(arguments: tuple[str, ...]) -> Behaviour:
-    parser = _Parser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--start-delay", type=float, default=0.0)
-    parser.add_argument("--exit-after", type=float)
-    parser.add_argument("--exit-code", type=int, default=0)
-    parser.add_argument("--leak", type=float, default=0.0)
-    parser.add_argument("--ignore-sigterm", action="store_true")
-    parser.add_argument("--unhealthy-after", type=float)
-    parser.add_argument("--version-text", default="")
-    parser.add_argument("--status", type=int, default=200)
-    parser.add_argument("--port", type=int, default=80)
-    parser.add_argument("--write", type=_path)
-    return Behaviour(**vars(parser.parse_args(arguments)))
+    wanted: dict[str, Any] = {}
+    rest = iter(arguments)
+    for name in rest:
+        wanted[name.lstrip("-").replace("-", "_")] = name == "--ignore-sigterm" or _value(name, next(rest, None))
+    return Behaviour(**wanted)
 
 
-def _path(text: str) -> str:
-    if not text.startswith("/"):
-        raise ValueError(text)
-    return text
+def _value(name: str, text: str | None) -> float | int | str:
+    if text is None and name.startswith("--"):
+        raise ValueError(f"argument {name} wants a value")
+    if name not in ARGUMENTS:
+        raise ValueError(f"unrecognized argument: {name}")
+    looks, make, kind = ARGUMENTS[name]
+    if not looks.fullmatch(text):
+        raise ValueError(f"argument {name} wants {kind}, not '{text}'")
+    return make(text)
 
 
 @dataclass(frozen=True)

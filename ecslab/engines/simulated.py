@@ -286,8 +286,10 @@ class SimulatedEngine:
             why = simulated_files.refused(task.spec, item.definition, behaviour.write)
             item.print(f"ecslab app: cannot write {behaviour.write}: {why}" if why else f"ecslab app: wrote {behaviour.write}")
             behaviour = replace(behaviour, exit_after=0.0, exit_code=1) if why else behaviour
-        if item.behaviour is not None and behaviour.exit_after != 0.0:
-            item.print(f"ecslab app {item.definition['image'].rpartition(':')[2]} listening on port {behaviour.port}")
+        if behaviour.complaint:
+            item.print(behaviour.complaint)
+        elif item.behaviour is not None and behaviour.exit_after != 0.0:
+            item.print(_greeting(item, behaviour))
         self._say(
             task,
             Started,
@@ -384,8 +386,13 @@ def _behaviour(definition: Mapping) -> Behaviour | None:
         return None
     try:
         return parse(definition.get("command") or ())
-    except ValueError:
-        return Behaviour(exit_after=0.0, exit_code=2)
+    except ValueError as error:
+        return Behaviour(exit_after=0.0, exit_code=2, complaint=f"ecslab app: {error}")
+
+
+def _greeting(item: _Container, behaviour: Behaviour) -> str:
+    version = f"{item.definition['image'].rpartition(':')[2]} {behaviour.version_text}".strip()
+    return f"ecslab app {version} listening on port {behaviour.port}"
 
 
 def _exists(image: str) -> bool:

@@ -12,7 +12,7 @@ import threading
 from functools import cached_property
 from typing import Any
 
-from . import exam, exam_text, review, text
+from . import exam, exam_text, incidents, review, text
 from .aws import Aws
 from .bank import Bank, load_bank
 from .exercise import Exercise, Verdict, judge, load_exercises
@@ -244,6 +244,12 @@ class Lab:
     def progress(self) -> None:
         """Print what has been done so far, over all labs."""
         print(self.store.summary(self._exercises, self.bank.questions))
+
+    # -- incidents -----------------------------------------------------------
+
+    def incident(self, service: str) -> None:
+        """Break a service, and print what you are told about it. What broke is for you to find out."""
+        print(incidents.begin(self._aws, service))
 
     # -- the lab's instruments ----------------------------------------------
 
