@@ -120,6 +120,10 @@ def _tasks(region: "Region", name: str, cluster: str | None) -> list["Task"]:
 def events(region: "Region", service: str, n: int = 20, cluster: str | None = None) -> Lines:
     """The last `n` events of a service, newest last. What needs a look is marked."""
     found = region._service(service, cluster)
-    start = f"(service {found.name}"
-    told = [Line(e["createdAt"], "", e["message"].removeprefix(start).lstrip(") ")) for e in list(found.events)[:n]]
+    told = [Line(e["createdAt"], "", _without_name(e["message"], found.name)) for e in list(found.events)[:n]]
     return Lines(f"events of service {found.name}", told[::-1], f"Service {found.name} has said nothing yet.")
+
+
+def _without_name(message: str, service: str) -> str:
+    """`(service web) has …` is `has …`; `(service web, taskSet …) has …` is `(taskSet …) has …`."""
+    return message.removeprefix(f"(service {service}) ").replace(f"(service {service}, ", "(", 1)

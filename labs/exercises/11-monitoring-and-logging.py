@@ -67,7 +67,7 @@ def _queue_length(aws, name):
         ```python
         logs.put_retention_policy(logGroupName="/demo/orders", retentionInDays=30)
         ecs.update_service(cluster="demo", service="orders", taskDefinition=register("orders", **{"awslogs-multiline-pattern": r"order="}))
-        ecs.get_waiter("services_stable").wait(cluster="demo", services=["orders"])
+        settle("orders")
         for path in ("/?order=7", "/?stock", "/?price"):
             ask("orders", path)
         lab.region.run_for("10s")
@@ -140,13 +140,13 @@ def insights(aws):
     topic `on-call`. Let two minutes pass: it must be `OK`.
     """,
     hints=[
-        "`put_metric_alarm` takes everything the task names; `service` and `topic` are variables of this lab.",
+        "`put_metric_alarm` takes everything the task names; `of_orders` and `topic` are variables of this lab.",
         "M is `DatapointsToAlarm`, N is `EvaluationPeriods`. A bad minute is a *breaching* one.",
         "`Threshold=2, ComparisonOperator='LessThanThreshold', EvaluationPeriods=3, DatapointsToAlarm=2, TreatMissingData=...`",
         """
         ```python
         cloudwatch.put_metric_alarm(
-            AlarmName="orders-down", Namespace="ECS/ContainerInsights", MetricName="RunningTaskCount", Dimensions=service,
+            AlarmName="orders-down", Namespace="ECS/ContainerInsights", MetricName="RunningTaskCount", Dimensions=of_orders,
             Statistic="Minimum", Period=60, EvaluationPeriods=3, DatapointsToAlarm=2, Threshold=2,
             ComparisonOperator="LessThanThreshold", TreatMissingData="breaching", AlarmActions=[topic],
         )
@@ -189,7 +189,7 @@ def pager(aws):
     task="""
     Make a rule of EventBridge named `crashes` whose target is the queue `crashes` (`crashes_arn`). It must choose the events of ECS tasks
     that have **stopped** because an **essential container exited**, and no others. Then crash a task of `orders` (`/exit?code=4`) and let
-    30 seconds pass. Do not read the queue before the check.
+    90 seconds pass. Do not read the queue before the check.
     """,
     hints=[
         "An event pattern has the shape of the event. What are the source and the detail type of a task that changes its state?",
@@ -204,7 +204,7 @@ def pager(aws):
         events.put_rule(Name="crashes", EventPattern=json.dumps(pattern))
         events.put_targets(Rule="crashes", Targets=[{"Id": "queue", "Arn": crashes_arn}])
         ask("orders", "/exit?code=4")
-        lab.region.run_for("30s")
+        lab.region.run_for("90s")
         ```
         """,
     ],
@@ -238,7 +238,7 @@ def crashes(aws):
     title="orders does not stay up",
     task="""
     Both tasks of `orders` are gone most of the time. Climb down the ladder until you know **why**, then mend it: `orders` must run its two
-    tasks again, and its deployment be `COMPLETED`. Give it two minutes.
+    tasks again, and its deployment be `COMPLETED`. `settle("orders")` waits for it.
     """,
     hints=[
         "Events show tasks being started over and over. So they start, and end: what was the exit code of the last one?",
@@ -249,7 +249,7 @@ def crashes(aws):
         look("orders")
         print(lab.logs("orders", n=3))
         ecs.update_service(cluster="demo", service="orders", taskDefinition=register("orders", "--port", "80"))
-        lab.region.run_for("2m")
+        settle("orders")
         ```
         """,
     ],
@@ -276,7 +276,7 @@ def orders(aws):
     title="reports is gone for a moment, again and again",
     task="""
     Find out why the tasks of `reports` end, and mend the **cause**: it must not come back in an hour. `reports` must run its one task, and
-    its deployment be `COMPLETED`. Give it two minutes.
+    its deployment be `COMPLETED`. `settle` waits for it.
     """,
     hints=[
         "The exit code alone could mean two things. `reason`, beside it, says which.",
@@ -286,7 +286,7 @@ def orders(aws):
         ```python
         look("reports")
         ecs.update_service(cluster="demo", service="reports", taskDefinition="reports:1")
-        lab.region.run_for("2m")
+        settle("reports")
         ```
         """,
     ],
@@ -314,7 +314,7 @@ def reports(aws):
     title="front runs fine, and nobody reaches it",
     task="""
     The task of `front` runs, for a while. Find out who stops it, and why, and mend it **where the fault is**. `front` must run its task with a
-    healthy target, and its deployment be `COMPLETED`. Give it three minutes.
+    healthy target, and its deployment be `COMPLETED`. `settle` waits for it.
     """,
     hints=[
         "Did the container exit by itself? Its stop code tells who wanted it to end.",
@@ -326,7 +326,7 @@ def reports(aws):
         elb = boto3.client("elbv2")
         group = ecs.describe_services(cluster="demo", services=["front"])["services"][0]["loadBalancers"][0]["targetGroupArn"]
         elb.modify_target_group(TargetGroupArn=group, HealthCheckPath="/health")
-        lab.region.run_for("3m")
+        settle("front")
         ```
         """,
     ],
@@ -354,18 +354,17 @@ def front(aws):
     title="mail says nothing at all",
     task="""
     `mail` has never printed a line. Find out why, and mend it. `mail` must run its task, its deployment be `COMPLETED`, and its lines be in
-    CloudWatch Logs. Give it two minutes.
+    CloudWatch Logs. `settle` waits for it.
     """,
     hints=[
         "No log at all: did a container ever start? The stop code says so.",
         "`TaskFailedToStart`: read the `stoppedReason` to its end.",
-        "The log group of the task definition does not exist. Make it, or have the driver make it; then start a new deployment.",
+        "The log group of the task definition does not exist. Make it, or have the driver make it; ECS tries again by itself.",
         """
         ```python
         look("mail")
         logs.create_log_group(logGroupName="/demo/mail")
-        ecs.update_service(cluster="demo", service="mail", forceNewDeployment=True)
-        lab.region.run_for("2m")
+        settle("mail")
         ```
         """,
     ],

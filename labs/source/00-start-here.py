@@ -138,5 +138,6 @@ lab.progress()
 # | [08 Deployments](08-deployments.ipynb) | rolling, blue/green, canary, and who takes a broken version back |
 # | [09 Auto scaling](09-auto-scaling.ipynb) | target tracking, steps, schedules, and what a day of it costs |
 # | [10 Security](10-security.ipynb) | two roles, secrets, least privilege, closed containers, an audit |
+# | [11 Monitoring and logging](11-monitoring-and-logging.ipynb) | logs, metrics, alarms, events, and four broken services to mend |
 # | [12 Pricing](12-pricing.ipynb) | what a task costs, reading a bill, Fargate or EC2 |
 # | [20 The exam](20-exam.ipynb) | a mock exam under real rules, and what to do with its result |

@@ -71,10 +71,10 @@ ecs.create_service(
     cluster="demo", serviceName="orders", taskDefinition=register("orders"), desiredCount=2, launchType="FARGATE",
     networkConfiguration={"awsvpcConfiguration": {"subnets": subnets, "assignPublicIp": "ENABLED"}},
 )
-ecs.get_waiter("services_stable").wait(cluster="demo", services=["orders"])
+lab.region.run_for("1m")
 
 # %% [markdown]
-# Three helpers: the tasks of a service, one request to its first task, and a text without ids.
+# Four helpers: the tasks of a service, one request to its oldest task, a pause until all is well again, and a text without ids.
 
 # %%
 def tasks(service, status="RUNNING"):
@@ -91,8 +91,18 @@ def ask(service, path):
     return lab.region.get(f"http://{interface['privateIpv4Address']}{path}").status
 
 
+def settle(service):
+    """Let time pass until all of it runs and its rollout is over, ten minutes at most."""
+    for _ in range(120):
+        found = ecs.describe_services(cluster="demo", services=[service])["services"][0]
+        rollouts = [deployment["rolloutState"] for deployment in found["deployments"]]
+        if rollouts == ["COMPLETED"] and found["runningCount"] == found["desiredCount"]:
+            break
+        lab.region.run_for("5s")
+
+
 def plain(text):
-    return re.sub(r"[0-9a-f]{32}|ecs-svc/\d+|(?<=targetgroup/)\S+", "…", text)
+    return re.sub(r"[0-9a-f]{32}|ecs-svc/\d+|arn:\S+targetgroup/[^\s)]+", "…", text)
 
 
 print(ask("orders", "/?order=1"))
@@ -133,7 +143,7 @@ lab.exercise("monitoring.whole-stories")
 ### BEGIN SOLUTION
 logs.put_retention_policy(logGroupName="/demo/orders", retentionInDays=30)
 ecs.update_service(cluster="demo", service="orders", taskDefinition=register("orders", **{"awslogs-multiline-pattern": r"order="}))
-ecs.get_waiter("services_stable").wait(cluster="demo", services=["orders"])
+settle("orders")
 for path in ("/?order=7", "/?stock", "/?price"):
     ask("orders", path)
 lab.region.run_for("10s")
@@ -178,8 +188,8 @@ print("its last line:", told[-1]["message"].splitlines()[-1])
 
 # %%
 def look(service):
-    """The newest three events, and how the last task ended."""
-    for event in ecs.describe_services(cluster="demo", services=[service])["services"][0]["events"][2::-1]:
+    """The newest six events, and how the last task ended."""
+    for event in ecs.describe_services(cluster="demo", services=[service])["services"][0]["events"][5::-1]:
         print("event: ", plain(event["message"]))
     stopped = sorted(tasks(service, "STOPPED"), key=lambda task: task.get("stoppedAt", task["createdAt"]))
     for task in stopped[-1:]:
@@ -189,6 +199,12 @@ def look(service):
 
 
 look("orders")
+
+# %% [markdown]
+# In a notebook you may also read the first rung as a table, and the fourth (`lab.logs`):
+
+# %% tags=["nbval-ignore-output"]
+lab.events("orders", n=6)
 
 # %% [markdown]
 # Exit codes are the app's own words, but a few have one meaning everywhere:
@@ -208,10 +224,10 @@ look("orders")
 # reserved**. Below, one of the two tasks burns all the CPU it has, the other sleeps. **Predict:** what does the service's average say?
 
 # %%
-service = [{"Name": "ClusterName", "Value": "demo"}, {"Name": "ServiceName", "Value": "orders"}]
+of_orders = [{"Name": "ClusterName", "Value": "demo"}, {"Name": "ServiceName", "Value": "orders"}]
 
 
-def metric(name, namespace="AWS/ECS", last=5, dimensions=service, **statistics):
+def metric(name, namespace="AWS/ECS", last=5, dimensions=of_orders):
     """The last minutes of a metric, one dictionary a minute."""
     now = lab.region.now()
     found = cloudwatch.get_metric_statistics(
@@ -221,8 +237,8 @@ def metric(name, namespace="AWS/ECS", last=5, dimensions=service, **statistics):
     return sorted(found, key=lambda point: point["Timestamp"])
 
 
-ask("orders", "/burn?seconds=180")
-lab.region.run_for("3m")
+ask("orders", "/burn?seconds=120")
+lab.region.run_for("2m")
 busiest = max(metric("CPUUtilization"), key=lambda point: point["Maximum"])
 print({name: round(busiest[name]) for name in ("Average", "Maximum", "SampleCount")})
 
@@ -276,7 +292,7 @@ lab.exercise("monitoring.pager")
 # %% exercise="monitoring.pager"
 ### BEGIN SOLUTION
 cloudwatch.put_metric_alarm(
-    AlarmName="orders-down", Namespace="ECS/ContainerInsights", MetricName="RunningTaskCount", Dimensions=service,
+    AlarmName="orders-down", Namespace="ECS/ContainerInsights", MetricName="RunningTaskCount", Dimensions=of_orders,
     Statistic="Minimum", Period=60, EvaluationPeriods=3, DatapointsToAlarm=2, Threshold=2,
     ComparisonOperator="LessThanThreshold", TreatMissingData="breaching", AlarmActions=[topic],
 )
@@ -294,7 +310,7 @@ lab.check("monitoring.pager")
 
 # %%
 ask("orders", "/leak?mib=600")
-lab.region.run_for("30s")
+lab.region.run_for("90s")
 look("orders")
 read_pager()
 
@@ -319,7 +335,7 @@ pattern = {
 events.put_rule(Name="crashes", EventPattern=json.dumps(pattern))
 events.put_targets(Rule="crashes", Targets=[{"Id": "queue", "Arn": crashes_arn}])
 ask("orders", "/exit?code=4")
-lab.region.run_for("30s")
+lab.region.run_for("90s")
 ### END SOLUTION
 
 # %%
@@ -355,7 +371,7 @@ for event in logs.get_log_events(logGroupName="/demo/orders", logStreamName=stre
 bad = ecs.describe_task_definition(taskDefinition=last["taskDefinitionArn"])["taskDefinition"]["containerDefinitions"][0]
 print("command:", bad["command"])
 ecs.update_service(cluster="demo", service="orders", taskDefinition=register("orders", "--port", "80"))
-lab.region.run_for("2m")
+settle("orders")
 ### END SOLUTION
 
 # %%
@@ -376,7 +392,7 @@ for item in reversed(cloudwatch.describe_alarm_history(AlarmName="orders-down", 
 
 # %%
 lab.incident("reports")
-lab.region.run_for("4m")
+lab.region.run_for("3m")
 
 # %%
 lab.exercise("monitoring.reports")
@@ -384,13 +400,13 @@ lab.exercise("monitoring.reports")
 # %% exercise="monitoring.reports"
 ### BEGIN SOLUTION
 look("reports")
-used = metric("MemoryUtilization", dimensions=[service[0], {"Name": "ServiceName", "Value": "reports"}])
+used = metric("MemoryUtilization", dimensions=[of_orders[0], {"Name": "ServiceName", "Value": "reports"}])
 print("memory grew:", max(point["Maximum"] for point in used) > 50)
 for number in (1, 2):
     definition = ecs.describe_task_definition(taskDefinition=f"reports:{number}")["taskDefinition"]
     print(f"reports:{number}", definition["containerDefinitions"][0]["image"], definition["containerDefinitions"][0].get("command", []))
 ecs.update_service(cluster="demo", service="reports", taskDefinition="reports:1")
-lab.region.run_for("2m")
+settle("reports")
 ### END SOLUTION
 
 # %%
@@ -404,7 +420,7 @@ lab.check("monitoring.reports")
 
 # %%
 lab.incident("front")
-lab.region.run_for("3m")
+lab.region.run_for("2m")
 
 # %%
 lab.exercise("monitoring.front")
@@ -416,7 +432,7 @@ elb = boto3.client("elbv2")
 group = ecs.describe_services(cluster="demo", services=["front"])["services"][0]["loadBalancers"][0]["targetGroupArn"]
 print("it asks for:", elb.describe_target_groups(TargetGroupArns=[group])["TargetGroups"][0]["HealthCheckPath"])
 elb.modify_target_group(TargetGroupArn=group, HealthCheckPath="/health")
-lab.region.run_for("3m")
+settle("front")
 ### END SOLUTION
 
 # %%
@@ -439,8 +455,7 @@ lab.exercise("monitoring.mail")
 ### BEGIN SOLUTION
 look("mail")
 logs.create_log_group(logGroupName="/demo/mail")
-ecs.update_service(cluster="demo", service="mail", forceNewDeployment=True)
-lab.region.run_for("2m")
+settle("mail")
 ### END SOLUTION
 
 # %%
@@ -448,8 +463,8 @@ lab.check("monitoring.mail")
 
 # %% [markdown]
 # No exit code and no log: the containers never started. `TaskFailedToStart` means that the cause is **around** the task: a log group, a
-# secret, an image, a role, a subnet, capacity. It waits longer and longer between its attempts, so after the cure it may seem ill
-# for a while. A new deployment does not wait.
+# secret, an image, a role, a subnet. ECS waits longer and longer between its attempts, so after the cure the service may seem ill for
+# a while. An update to another task definition does not wait.
 
 # %% [markdown]
 # ## Where the summaries are wrong
@@ -465,7 +480,7 @@ lab.check("monitoring.mail")
 #
 # > - **"Stopped, no logs":** `stoppedReason`. `CannotPullContainerError`: image, network or role. `ResourceInitializationError`: secret, log group, network or role.
 # > - **137 with `OutOfMemoryError`:** more memory, or less leak. **137 without it:** it ignored SIGTERM.
-# > - **Who writes the logs?** The execution role. Who is blamed in the question? Usually the task role.
+# > - **Who writes the logs?** The execution role. Never the task role.
 # > - **An alarm that must ring when nothing runs:** `RunningTaskCount`, or `TreatMissingData: breaching`.
 # > - **Keep stopped tasks longer than an hour, act on a failed deployment:** an EventBridge rule.
 # > - **Who changed the service?** CloudTrail, not CloudWatch.

@@ -165,11 +165,12 @@ def test_logs_say_one_line_at_start_and_one_a_request(app):
 @pytest.mark.parametrize(
     "arguments", [["--colour", "red"], ["--port", "http"], ["--exit-after", "soon"], ["--version-text"], ["--start-delay", "1.2.3"], ["--write", "here"], ["up"]]
 )
-def test_arguments_that_the_simulated_engine_refuses_end_it_with_code_2(app, arguments):
-    with pytest.raises((ValueError, SystemExit)):
+def test_arguments_that_the_simulated_engine_refuses_end_it_with_code_2_and_the_same_words(app, arguments):
+    with pytest.raises(ValueError) as refused:
         parse(arguments)
     container = app(*arguments)
     assert container.wait() == 2
+    assert container.logs() == [f"ecslab app: {refused.value}"]
 
 
 def test_every_declared_argument_is_accepted(app):

@@ -64,6 +64,19 @@ def test_the_last_words_of_a_container_that_dies_are_there(logged):
     assert logged.messages(task)[0].startswith("ecslab app")
 
 
+@pytest.mark.parametrize(
+    "command, said",
+    [
+        (("--prot", "80"), "ecslab app: unrecognized argument: --prot"),
+        (("--port", "http"), "ecslab app: argument --port wants a whole number, not 'http'"),
+        (("--version-text", "blue"), "ecslab app 1.0 blue listening on port 80"),
+    ],
+)
+def test_the_app_says_what_it_makes_of_its_arguments(logged, command, said):
+    logged.define(*command)
+    assert logged.messages(logged.run())[0] == said
+
+
 def test_without_its_group_a_task_fails_to_start_with_the_words_of_ecs(logged):
     logged.define(awslogs_group="/nobody/made/me")
     task = logged.run()

@@ -1,6 +1,10 @@
 """`lab.logs` and `lab.events`: read like a log, marked like a page that wants attention."""
+import re
+
 import pytest
 
+from ecslab.teach import incidents
+from ecslab.teach.aws import Aws
 from ecslab.teach.mistakes import Mistake
 from ecslab.teach.lab import Lab as TeachersLab
 from ecslab.widgets import logs
@@ -44,6 +48,13 @@ def test_events_are_newest_last_and_trouble_is_marked(lab):  # noqa: F811
     shown = logs.events(lab.region, "web")
     assert "started 2 tasks" in str(shown).splitlines()[0] and "deployment failed" in str(shown)
     assert shown._repr_html_().count("<b>!</b>") >= 1 and "<script" not in shown._repr_html_()
+
+
+def test_an_event_of_a_task_set_still_names_it(lab):  # noqa: F811
+    incidents.begin(Aws(lab.region.client), "front")
+    lab.region.run_for("3m")
+    told = [line.text for line in logs.events(lab.region, "front").lines]
+    assert any(re.fullmatch(r"\(taskSet ecs-svc/\d+\) has begun draining connections on 1 tasks\.", text) for text in told)
 
 
 def test_a_name_that_nobody_has_is_a_plain_sentence(lab):  # noqa: F811
