@@ -1,4 +1,6 @@
 """Proofs of questions on services."""
+import json
+
 from ecslab.teach import proof, refused
 from ecslab.teach.proof_kit import CHECK, MISSING, Balanced, Demo, app
 
@@ -249,7 +251,10 @@ def protected_from_what(aws, region, say):
 def exec_on_running_tasks(aws, region, say):
     """Does an update with enableExecuteCommand reach tasks that run; only those of a new deployment have it."""
     demo = Demo(aws, region)
-    demo.define()
+    trust = {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = aws.client("iam").create_role(RoleName="web", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    demo.define(taskRoleArn=role)
     demo.serve(1, enableExecuteCommand=False)
     region.run_for("2m")
     demo.update(enableExecuteCommand=True)
