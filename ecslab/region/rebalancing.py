@@ -108,7 +108,9 @@ def begin(region: "Region", service: Service, say: Say) -> None:
     zones = _zones(region, service)
     counts: dict[str | None, Counter] = {}
     for task in (t for t in service.tasks.values() if t.desired_status == "RUNNING"):
-        counts.setdefault(task.capacity_provider, Counter(dict.fromkeys(zones, 0)))[task.zone] += 1
+        if task.capacity_provider not in counts:
+            counts[task.capacity_provider] = Counter(dict.fromkeys(zones, 0))
+        counts[task.capacity_provider][task.zone] += 1
     if any(set(count) != set(zones) for count in counts.values()):
         return  # a zone is leaving: its tasks are replaced anyway
     moves = [(provider, *move) for provider, count in counts.items() for move in placement.rebalancing_moves(sum(count.values()), count)]

@@ -311,26 +311,26 @@ class ServiceController:
         for task in service.tasks.values():
             running = task.last_status == "RUNNING" and task.desired_status == "RUNNING"
             healthy = running and is_healthy(task, now)
-            ill = _is_ill(task)
-            unhealthy = running and ill and now - task.started_at >= grace
+            ill = running and _is_ill(task)
+            unhealthy = ill and now - task.started_at >= grace
             if running and not healthy:
                 wait = grace if ill else health.UNCHECKED_HEALTHY_AFTER
                 due = task.started_at + wait
                 if due > now and (next_look is None or due < next_look):
                     next_look = due
             tasks.append(
-                rollout.TaskView(
-                    id=task.id,
-                    deployment_id=task.deployment_id,
-                    created_at=task.created_at,
-                    running=running,
-                    healthy=healthy,
-                    unhealthy=unhealthy,
-                    stopping=task.desired_status == "STOPPED",
-                    protected=task.is_protected(now),
-                    zone=task.zone,
-                    draining=task.instance is not None and task.instance.status == "DRAINING",
-                    instance=task.instance.id if task.instance else "",
+                rollout.TaskView(  # by place: this is built for every task at every look
+                    task.id,
+                    task.deployment_id,
+                    task.created_at,
+                    running,
+                    healthy,
+                    unhealthy,
+                    task.desired_status == "STOPPED",
+                    task.is_protected(now),
+                    task.zone,
+                    task.instance is not None and task.instance.status == "DRAINING",
+                    task.instance.id if task.instance else "",
                 )
             )
         if next_look is not None:

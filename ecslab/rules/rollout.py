@@ -99,7 +99,6 @@ class TaskView(NamedTuple):
     stopping: bool = False  # desiredStatus STOPPED
     protected: bool = False  # scale-in protection
     zone: str = ""
-    unhealthy_reason: str = ""
     draining: bool = False  # its container instance is DRAINING: to be replaced elsewhere
     instance: str = ""  # the container instance it is on
 
