@@ -52,6 +52,27 @@ def hostile(tmp_path):
 # -- every format ----------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_computed_questions_are_exported_when_asked_for(name, bank):
+    """Two of each generator of the topic; another seed gives other questions."""
+    plain, more = export(name, bank, ["pricing"]), export(name, bank, ["pricing"], computed=2, seed=7)
+    makers = [maker for maker in bank.generators("pricing") if bank.computed(maker, 7).type in FORMATS[name].types]
+    assert makers and more.count == plain.count + 2 * len(makers)
+    names = [one.id for one in asked(bank, ["pricing"], 2, 7)]
+    assert {f"{maker}-{seed}" for maker in makers for seed in (7, 8)} <= set(names)
+    assert export(name, bank, ["pricing"], computed=2, seed=9).content != more.content
+
+
+def test_computed_questions_come_back_from_csv_as_they_went(tmp_path, bank):
+    path = tmp_path / "pricing.csv"
+    path.write_bytes(export("csv", bank, ["pricing"], computed=1, seed=7).content)
+    read = {question["stem"].strip(): question for question in read_file(path, "pricing").questions}
+    for maker in bank.generators("pricing"):
+        question = bank.computed(maker, 7)
+        back = read[question.stem.strip()]
+        assert back["type"] == question.type and back["explanation"].strip() == question.explanation.strip()
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_active_question_is_exported_or_named_as_left_out(name, bank, everything):
     result = export(name, bank)

@@ -55,12 +55,17 @@ class Exported:
     left_out: tuple[str, ...]
 
 
-def export(name: str, bank: Bank, topics: Iterable[str] = (), *, key: bool = True, title: str = TITLE) -> Exported:
-    """Write the active questions of some topics (default: all). Raises `FormatError`, or `Mistake` for an unknown topic."""
+def export(
+    name: str, bank: Bank, topics: Iterable[str] = (), *, key: bool = True, title: str = TITLE, computed: int = 0, seed: int = 0
+) -> Exported:
+    """Write the active questions of some topics (default: all), and so many of each of their generators.
+
+    Raises `FormatError`, or `Mistake` for an unknown topic.
+    """
     form = FORMATS[name]
     if not (key or form.keyless):
         raise FormatError(f"{form.title} always holds the key. Only html can be written without.")
-    questions = asked(bank, topics)
+    questions = asked(bank, topics, computed, seed)
     fitting = [one for one in questions if one.body.type in form.types]
     left_out = tuple(f"{one.id}: {form.title} has no {one.body.type}." for one in questions if one.body.type not in form.types)
     written = form.write(fitting, title, **({} if key else {"key": False}))

@@ -59,7 +59,13 @@ class Asked:
         return (self.question.topic, self.question.difficulty, *self.question.objectives)
 
 
-def asked(bank: Bank, topics: Iterable[str] = ()) -> list[Asked]:
-    """The active questions of some topics (default: of all), in the order of the files."""
-    names = list(topics) or list(bank.topics)
-    return [Asked(question, body) for name in names for question in bank.topic(name) for body in question.steps()]
+def asked(bank: Bank, topics: Iterable[str] = (), computed: int = 0, seed: int = 0) -> list[Asked]:
+    """The active questions of some topics (default: of all), in the order of the files.
+
+    After those of a topic come `computed` questions of each of its generators, made of `seed` and the seeds after it.
+    """
+    questions: list[Question] = []
+    for topic in list(topics) or list(bank.topics):
+        questions += bank.topic(topic)
+        questions += [bank.computed(name, seed + n) for name in bank.generators(topic) for n in range(computed)]
+    return [Asked(question, body) for question in questions for body in question.steps()]

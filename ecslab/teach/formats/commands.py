@@ -12,11 +12,11 @@ from .reading import save
 SHOWN = 20  # of the questions left out
 
 
-def export_to(name: str, topics: Sequence[str], output: str, key: bool = True) -> list[str]:
-    """Write questions as `output`."""
+def export_to(name: str, topics: Sequence[str], output: str, key: bool = True, computed: int = 0, seed: int = 0) -> list[str]:
+    """Write questions as `output`; `computed` is how many of each generator, from that seed on."""
     if name not in FORMATS:
         raise FormatError(f"There is no format {name!r}. Formats are: {', '.join(FORMATS)}.")
-    exported = export(name, load_bank(), topics, key=key)
+    exported = export(name, load_bank(), topics, key=key, computed=computed, seed=seed)
     save(output, exported.content)
     return [f"Wrote {exported.count} questions to {output}.", *_left_out(exported.left_out)]
 
