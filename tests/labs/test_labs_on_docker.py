@@ -7,8 +7,6 @@ import pytest
 from ecslab.teach.notebooks import environment
 from tests.labs.test_labs import LABS, ROOT, outputs, read, run
 
-SHARES = 2  # one worker alone would be the last to end
-
 
 @pytest.mark.parametrize("name", LABS)
 def test_a_solved_notebook_runs_on_docker_and_every_exercise_passes(name, tmp_path):

@@ -62,7 +62,7 @@ def tell(story: Story) -> dict[str, tuple[str, int | None]]:
 
 COMMANDS = [
     "whoami", "id -u", "cat /version", "echo one two", "false", "sh -c 'echo $COLOUR'", "sh -c 'exit 3'",
-    "wget -qO- http://localhost/health", "kill -9 1", "kill 77777", "kill 1",
+    "wget -qO- http://localhost/health", "kill -9 1", "kill 77777",
 ]  # fmt: skip
 
 
