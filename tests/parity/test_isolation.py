@@ -74,6 +74,7 @@ def executed(story: Story) -> list:
     story.until(lambda: story.task(arn)["containers"][0]["managedAgents"][0]["lastStatus"] == "RUNNING" and story.task(arn)["lastStatus"] == "RUNNING")
     story.until(lambda: story.region.exec(arn, None, "wget -qO- localhost/health").exit_code == 0)
     told: list = [story.region.exec(arn, "app", command) for command in COMMANDS]
+    story.region.exec(arn, "app", "kill 1")  # it may end before its own exit code is known
     ended = story.ended(arn)
     return [*told, ended["stoppedReason"], ended["containers"]]
 
