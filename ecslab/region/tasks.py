@@ -194,6 +194,8 @@ class TaskController:
                 return True
             case lifecycle.StartContainer(name=name, restart=restart):
                 self._change(task, name, lifecycle.restarted if restart else lambda c: replace(c, status="STARTING"))
+                if restart:
+                    task.execution_stopped_at = None  # it goes on
                 engine.start(task.id, name)
             case lifecycle.StopContainer(name=name, timeout=timeout):
                 self._change(task, name, lambda c: replace(c, status="STOPPING"))

@@ -132,6 +132,7 @@ lab.progress()
 # | [01 Concepts](01-concepts.ipynb) | cluster, task definition, task, service, launch types |
 # | [02 Task definitions](02-task-definitions.ipynb) | every part of the recipe, and what ECS says when it is wrong |
 # | [03 Services](03-services.ipynb) | a number of healthy tasks, kept: healing, scaling, rolling updates |
+# | [04 Tasks and their lifecycle](04-tasks-and-lifecycle.ipynb) | states, exit codes, SIGTERM, order of containers, jobs once and by the clock |
 # | [05 Clusters and capacity](05-clusters-and-capacity.ipynb) | instances, placement, draining, capacity providers, Spot |
 # | [06 Networking](06-networking.ipynb) | addresses, security groups, names, and what stands between two tasks |
 # | [07 Load balancing](07-load-balancing.ipynb) | target groups, health checks, 502 or 503 or 504, shares of traffic |

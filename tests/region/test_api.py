@@ -100,6 +100,17 @@ def test_stop_task_answers_at_once_and_the_task_walks_down(lab):
     assert task["version"] == len(lab.region.history(arn)) + 1
 
 
+def test_a_task_whose_container_was_restarted_has_not_stopped_its_execution(lab):
+    policy = {"enabled": True, "restartAttemptPeriod": 60}
+    lab.define("beacon", command=["--exit-after", "70"], container={"restartPolicy": policy})
+    beacon = lab.run("beacon")
+    lab.region.run_for("100s")
+    assert lab.task(beacon)["lastStatus"] == "RUNNING" and "executionStoppedAt" not in lab.task(beacon)
+    lab.ecs.stop_task(cluster="demo", task=beacon)
+    lab.region.run_for("30s")
+    assert lab.task(beacon)["executionStoppedAt"] >= lab.task(beacon)["stoppingAt"]
+
+
 def test_a_waiter_for_running_tasks_fails_fast_when_a_task_stops(lab):
     from botocore.exceptions import WaiterError
 
