@@ -196,7 +196,7 @@ def init_container(aws):
     title="Fall, and get up",
     task="""
     Register a revision of `beacon` with the same command (it ends every 70 seconds) whose container is **restarted**. Run it, let it be
-    `RUNNING` for **150 seconds or more**, and then stop it yourself.
+    `RUNNING` for **100 seconds or more**, and then stop it yourself.
     """,
     hints=[
         "The policy above was enabled. Why was the container not restarted?",
@@ -208,14 +208,14 @@ def init_container(aws):
         register("beacon", container("app", "--exit-after", "70", "--exit-code", "1", restartPolicy=policy))
         beacon = run("beacon")
         until("RUNNING", beacon)
-        lab.region.run_for("160s")
+        lab.region.run_for("110s")
         ecs.stop_task(cluster="demo", task=beacon, reason="seen enough")
         until("STOPPED", beacon)
         ```
         """,
     ],
     explanation="""
-    The task outlived its container twice, on the same address. A restart takes a second or two, where a new task needs a new network
+    The task outlived its container, on the same address. A restart takes a second or two, where a new task needs a new network
     interface and perhaps the image. With `ignoredExitCodes: [0]` a job may end well and still be restarted when it fails.
     """,
 )
@@ -229,7 +229,7 @@ def restart_policy(aws):
     return [
         _command(app, BEACON),
         Saw(bool(policy.get("enabled")), f"restart policy: {policy or 'none'}", "an enabled one", f"{DEFINITION}[0].restartPolicy"),
-        Saw(lived >= 150, f"its newest task ran for {lived:.0f} seconds", "at least 150", f"{TASK}.startedAt, stoppingAt"),
+        Saw(lived >= 100, f"its newest task ran for {lived:.0f} seconds", "at least 100", f"{TASK}.startedAt, stoppingAt"),
         _stop_code(task, "UserInitiated"),
     ]
 

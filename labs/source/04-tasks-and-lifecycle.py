@@ -24,7 +24,7 @@ import json
 import boto3
 import ecslab
 
-lab = ecslab.open_lab("04-tasks-and-lifecycle", docker_speed=20)
+lab = ecslab.open_lab("04-tasks-and-lifecycle", docker_speed=30)
 ecs, ec2, sqs, events = (boto3.client(name) for name in ("ecs", "ec2", "sqs", "events"))
 
 # %% tags=["nbval-ignore-output"]
@@ -355,7 +355,7 @@ policy = {"enabled": True, "restartAttemptPeriod": 60}
 register("beacon", container("app", "--exit-after", "70", "--exit-code", "1", restartPolicy=policy))
 beacon = run("beacon")
 until("RUNNING", beacon)
-lab.region.run_for("160s")
+lab.region.run_for("110s")
 print("it began:", len(lab.region.logs(beacon)), "times")
 ecs.stop_task(cluster="demo", task=beacon, reason="seen enough")
 until("STOPPED", beacon)
