@@ -215,8 +215,8 @@ def init_container(aws):
         """,
     ],
     explanation="""
-    The task outlived its container, on the same address. A restart takes a second or two, where a new task needs a new network
-    interface and perhaps the image. With `ignoredExitCodes: [0]` a job may end well and still be restarted when it fails.
+    The task outlived its container. A service would have started a new task instead, with a new network interface and a new address.
+    With `ignoredExitCodes: [0]` a job may end well, and still be restarted when it fails.
     """,
 )
 def restart_policy(aws):
