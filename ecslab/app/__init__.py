@@ -32,6 +32,9 @@ HTTP, on port 80 unless told otherwise:
     /cookie?NAME=VALUE   answer with this cookie for the client
     /slow?seconds=N   answer only after N seconds
     /exit?code=N      answer, then exit with that code
+    /credentials      the task role's ARN and when its credentials end, read at 169.254.170.2 (502 without a task role)
+    /secret?id=NAME   what Secrets Manager answers to GetSecretValue with those credentials (502 and its error when it refuses)
+    /object?at=BUCKET/KEY     an object of Amazon S3, in the same way
     /call?to=HOST:PORT/PATH   ask another service, and answer what it said (502 when it can not be asked)
 
 `/app health` is a health-check command: it exits 0 when `/health` answers
@@ -129,6 +132,8 @@ def reply(behaviour: Behaviour, path: str, *, version: str, task: str, running_f
         return Reply(503, "unhealthy") if ill else Reply(200, "ok")
     if (path, name) == ("/call", "to"):
         return Reply(200, "", then=("call", value))
+    if (path, name) in AWS and (NAME.fullmatch(value) or path == "/credentials"):
+        return Reply(200, "", then=(path[1:], value))
     if path == "/cookie" and query:
         return Reply(200, f"cookie {query}", cookies=(query,)) if COOKIE.fullmatch(query) else Reply(400, "bad request")
     if (path, name) in ACTIONS:
@@ -140,8 +145,10 @@ def reply(behaviour: Behaviour, path: str, *, version: str, task: str, running_f
         if word == "slow":
             return Reply(200, "slow", seconds=number)
         return Reply(200, f"{word} {value}", then=(word, number))
-    return Reply(404, "not found")
+    return Reply(400, "bad request") if (path, name) in AWS else Reply(404, "not found")
 
 
 COOKIE = re.compile(r"[A-Za-z0-9_-]+=[A-Za-z0-9_-]+")
+NAME = re.compile(r"[A-Za-z0-9/_+=.@-]+")
+AWS = {("/credentials", ""), ("/secret", "id"), ("/object", "at")}  # answered with the task role's credentials
 ACTIONS = {("/burn", "seconds"), ("/leak", "mib"), ("/exit", "code"), ("/slow", "seconds")}

@@ -69,6 +69,8 @@ class TaskSpec:
     ipc_mode: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)  # added by the region to every container
     endpoints: tuple[tuple[str, int, object], ...] = ()  # names and ports that lead to other services, and what the region calls each
+    inside: object | None = None  # what the region calls the task's own place at 169.254.170.2
+    to_inside: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # container -> the variables that lead there
     firewall: str = ""  # an nftables rule set for the task's network, where the engine can enforce one
 
 

@@ -52,13 +52,14 @@ class Homes:
         modes = (spec.network_mode, spec.pid_mode, spec.ipc_mode)
         host = "container:" + self._instance(spec.instance or HOSTLESS) if "host" in modes else None
         group = self._group(spec)
-        pause = self._create_pause(spec) if "awsvpc" in modes or "task" in modes else None
+        pause, reaches_inside = self._create_pause(spec) if "awsvpc" in modes or "task" in modes else (None, False)
         namespaces = {"awsvpc": f"container:{pause}", "task": f"container:{pause}", "host": host}
         return Home(
             pause=pause,
             network_mode=namespaces.get(spec.network_mode, spec.network_mode),
             pid_mode=namespaces.get(spec.pid_mode),
             ipc_mode=namespaces.get(spec.ipc_mode, spec.ipc_mode),
+            reaches_inside=reaches_inside,
             group=group,
         )
 
@@ -79,7 +80,8 @@ class Homes:
             return docker_cgroups.make_group(self._region_id, spec.task_id, spec.cpu, spec.memory)
         return None
 
-    def _create_pause(self, spec: TaskSpec) -> str:
+    def _create_pause(self, spec: TaskSpec) -> tuple[str, bool]:
+        """(its id, does 169.254.170.2 answer in it?)"""
         settings = {"init": spec.pid_mode == "task"}  # a process number 1 that buries the dead
         hostname = None
         if spec.network is not None:
@@ -88,7 +90,8 @@ class Homes:
             settings["sysctls"] = docker_settings.system_controls(spec.containers, of_network=True) or None
             settings["port_bindings"] = docker_settings.any_ports(spec.containers) if publishes_ports() else None
         its_labels = {**labels(spec, self._labels), "com.amazonaws.ecs.container-name": PAUSE}
-        return self._create(container_name(spec, "internalecspause"), its_labels, spec.network, "none", hostname, **settings)
+        reaches_inside = "ECSLAB_INSIDE" in settings.get("environment", ())
+        return self._create(container_name(spec, "internalecspause"), its_labels, spec.network, "none", hostname, **settings), reaches_inside
 
     def _filtered(self, spec: TaskSpec) -> dict:
         """What the pause container needs to filter the task's traffic and answer its names, where it has the tools."""
@@ -101,18 +104,26 @@ class Homes:
         if address:
             environment["ECSLAB_RESOLVER"] = address
             settings["dns"] = [docker_resolver.ADDRESS]
+        if spec.inside:
+            try:
+                environment["ECSLAB_INSIDE"] = self._opened(spec.network, spec.inside)
+            except OSError:
+                pass  # the gateway is not an address of this machine: nothing answers at 169.254.170.2 then
         if spec.endpoints:
-            self._vpc_network(spec.network)
-            desktop = publishes_ports()
-            host = "127.0.0.1" if desktop else str(ipaddress.ip_network(spec.network.vpc_cidr)[1])
             lines, names = [], {}
             for number, (name, port, endpoint) in enumerate(spec.endpoints, 1):
-                there = self._open_endpoint(endpoint, host)
                 names[name] = f"127.255.0.{number}"
-                lines.append(f"{names[name]} {port} {FIRST_PROXY_PORT + number} {'host.docker.internal' if desktop else host}:{there}")
+                lines.append(f"{names[name]} {port} {FIRST_PROXY_PORT + number} {self._opened(spec.network, endpoint)}")
             environment["ECSLAB_ENDPOINTS"] = "\n".join(lines)
             settings["extra_hosts"] = names
         return {**settings, "environment": environment}
+
+    def _opened(self, network: Network, endpoint: object) -> str:
+        """`host:port` where the region answers for it."""
+        self._vpc_network(network)
+        desktop = publishes_ports()
+        host = "127.0.0.1" if desktop else str(ipaddress.ip_network(network.vpc_cidr)[1])
+        return f"{'host.docker.internal' if desktop else host}:{self._open_endpoint(endpoint, host)}"
 
     def _resolver_of(self, network: Network) -> str | None:
         if self._resolver is None:

@@ -33,6 +33,7 @@ class Home:
     network_mode: str = "none"  # as Docker writes it: bridge, none, container:<id>
     pid_mode: str | None = None
     ipc_mode: str | None = None
+    reaches_inside: bool = False  # 169.254.170.2 answers there
     group: str | None = None  # the control group that holds the whole task's limits
 
 
@@ -58,7 +59,7 @@ def container_settings(
         "image": definition["image"],
         "command": definition.get("command"),
         "entrypoint": definition.get("entryPoint"),
-        "environment": _environment(spec, definition, speed),
+        "environment": _environment(spec, definition, home, speed),
         "user": definition.get("user"),
         "working_dir": definition.get("workingDirectory"),
         "hostname": definition.get("hostname"),
@@ -96,9 +97,10 @@ def container_settings(
     return settings, {name: value for name, value in host.items() if value is not None}
 
 
-def _environment(spec: TaskSpec, definition: Mapping, speed: float) -> dict[str, str]:
+def _environment(spec: TaskSpec, definition: Mapping, home: Home, speed: float) -> dict[str, str]:
     own = {item["name"]: item.get("value", "") for item in definition.get("environment") or ()}
-    return {"ECSLAB_TASK": spec.task_id, "ECSLAB_SPEED": f"{speed:g}", **spec.environment, **own}
+    inside = spec.to_inside.get(definition["name"], {}) if home.reaches_inside else {}
+    return {"ECSLAB_TASK": spec.task_id, "ECSLAB_SPEED": f"{speed:g}", **spec.environment, **inside, **own}
 
 
 def _limits(spec: TaskSpec, definition: Mapping, group: str | None) -> dict:

@@ -1,6 +1,6 @@
 """The lab's own images, made on this machine the first time they are needed.
 
-`ecslab/app:1.0` and `:2.0` (the lab app) and `ecslab/pause:2` (the container
+`ecslab/app:1.0` and `:2.0` (the lab app) and `ecslab/pause:3` (the container
 that holds a task's network) are a few megabytes each: the public `busybox`
 image with one script in it. Where that image is not here and cannot be pulled,
 the statically linked `busybox` program of this machine takes its place.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PUBLIC_BASE = "busybox:1.37"
 OFFLINE_BASE = "ecslab/base:1"
-PAUSE = "ecslab/pause:2"
+PAUSE = "ecslab/pause:3"
 PUBLIC_TOOLS = "alpine:3.20"  # where nft and socat come from when this machine has none
 TOOLS = ("nft", "socat")
 TOOLS_LABEL = "ecslab.tools"

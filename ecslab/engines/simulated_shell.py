@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Callable, Mapping, Protocol
 
 from ..app import IMAGES, Behaviour
@@ -46,7 +47,8 @@ class View:
     @property
     def environment(self) -> dict[str, str]:
         own = {item["name"]: item.get("value", "") for item in self.definition.get("environment") or ()}
-        return {"HOSTNAME": self.hostname, "ECSLAB_TASK": self.spec.task_id, **self.spec.environment, **own}
+        inside = self.spec.to_inside.get(self.definition["name"], {})
+        return {"HOSTNAME": self.hostname, "ECSLAB_TASK": self.spec.task_id, **self.spec.environment, **inside, **own}
 
     @property
     def process(self) -> list[str]:
@@ -135,8 +137,12 @@ def _wget(view: View, arguments: list[str]) -> tuple[int, str]:
     if not answer.status:
         return 1, f"wget: {answer.cause}\n"
     if answer.status >= 400:
-        return 1, f"wget: server returned error: HTTP/1.1 {answer.status}\n"
+        return 1, f"wget: server returned error: HTTP/1.1 {answer.status} {_phrase(answer.status)}".rstrip() + "\n"
     return 0, f"{answer.body}\n"
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase if status in list(HTTPStatus) else "As Asked"  # the lab app's own
 
 
 # Name -> (exit code, output) of a command: ECS Exec runs each as root.

@@ -721,6 +721,13 @@ class Region:
         self.clock = VirtualClock()
         return SimulatedEngine(self.observe, self.clock.now(), self._from_inside)
 
+    def close_inside(self, task: Task) -> None:
+        """Nothing answers a task at 169.254.170.2 once it is gone."""
+        if task.network is not None and not self.is_simulated:
+            from .inside import TaskEndpoint
+
+            self.balancing.plane.close_endpoint(TaskEndpoint(task.id, task.network.private_ip))
+
     def _from_inside(self, task_id: str, container: str, url: str) -> "Response":
         from .web import from_inside
 

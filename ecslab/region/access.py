@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from . import Region
 
 CREDENTIAL = re.compile(r"Credential=([^/]+)/[^/]+/([^/]+)/([^/]+)/aws4_request")
+FROM_A_TASK = "X-Ecslab-From-A-Task"  # such a request is never the learner's
+PREFIXES = {"monitoring": "cloudwatch"}  # what a service signs as -> its prefix in IAM, where the two differ
 FREE = {"sts:GetCallerIdentity"}
 ROLES = ("taskRoleArn", "executionRoleArn")
 PASSING = ("RegisterTaskDefinition", "RunTask", "StartTask")
@@ -36,6 +38,7 @@ S3_ACTIONS = {
     ("PUT", False): "CreateBucket",
     ("DELETE", False): "DeleteBucket",
 }
+HEADER = f"HTTP_{FROM_A_TASK.upper().replace('-', '_')}"  # as WSGI writes it
 # service -> (parameter, the resource it names)
 RESOURCES = {
     "ssm": ("Name", "arn:aws:ssm:{region}:{account}:parameter/{value}"),
@@ -49,16 +52,17 @@ RESOURCES = {
 def refusal(region: "Region", environ: dict) -> tuple[str, str, bytes] | None:
     """(status, content type, body) for a request that its caller may not make; None for one that may go on."""
     found = CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
+    may_be_the_learner = HEADER not in environ
     if found is None:
-        return None
+        return None if may_be_the_learner else _answer(environ, "", "MissingAuthenticationToken", "Missing Authentication Token")
     key, _, service = found.groups()
     caller = region.roles.caller(key, environ.get("HTTP_X_AMZ_SECURITY_TOKEN", ""))
-    if caller is None:
+    if caller is None and may_be_the_learner:
         return None
-    if isinstance(caller, str):
-        return _answer(environ, service, caller, "The security token included in the request is invalid or has expired.")
+    if caller is None or isinstance(caller, str):
+        return _answer(environ, service, caller or "InvalidClientTokenId", "The security token included in the request is invalid or has expired.")
     action, request = _asked(environ, service)
-    wanted = [(f"{service}:{action}", resource) for resource in _resources(region, service, environ, request)]
+    wanted = [(f"{PREFIXES.get(service, service)}:{action}", resource) for resource in _resources(region, service, environ, request)]
     if service == "ecs" and action in PASSING:
         wanted += [("iam:PassRole", arn) for arn in _passed(request)]
     for what, resource in wanted:

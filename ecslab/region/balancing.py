@@ -9,6 +9,7 @@ simulated engine's own answers in virtual time.
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Callable, Mapping, Protocol
@@ -105,6 +106,7 @@ class LoadBalancing:
         self.region = region
         self._make_plane = plane
         self._plane: Plane | None = None
+        self._making = threading.Lock()  # engines ask from threads of their own
         self.targets: dict[str, OrderedDict[tuple[str, int], Target]] = {}
         self.listeners: dict[str, Listener] = {}
         self.traffic = Traffic()
@@ -123,8 +125,9 @@ class LoadBalancing:
 
     @property
     def plane(self) -> Plane:
-        if self._plane is None:
-            self._plane = self._make_plane(self)
+        with self._making:
+            if self._plane is None:
+                self._plane = self._make_plane(self)
         return self._plane
 
     def refresh(self) -> None:

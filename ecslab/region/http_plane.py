@@ -19,8 +19,10 @@ from multidict import CIMultiDict
 from ..rules import stickiness
 from ..rules.listener import HttpRequest
 from ..rules.target_health import HealthCheck
-from .connect import TRIES
+from .connect import TRIES, Endpoint
 from .balancing import Checked, Decision, Listener, Target, bad_gateway, gateway_timeout
+from .inside import TaskEndpoint
+from .task_endpoint import answer
 
 if TYPE_CHECKING:
     from . import Region
@@ -203,22 +205,37 @@ class HttpPlane:
         finally:
             writer.close()
 
-    # Service Connect ----------------------------------------------------------------------
+    # What tasks call ----------------------------------------------------------------------
 
-    def open_endpoint(self, endpoint, host: str) -> int:
-        """A port on `host` that leads to an endpoint of Service Connect."""
+    def open_endpoint(self, endpoint: Endpoint | TaskEndpoint, host: str) -> int:
+        """A port on `host` that leads to an endpoint of Service Connect, or to what a task finds at 169.254.170.2."""
         return asyncio.run_coroutine_threadsafe(self._open_endpoint(endpoint, host), self._loop).result(OPENING)
 
-    async def _open_endpoint(self, endpoint, host: str) -> int:
+    def close_endpoint(self, endpoint: Endpoint | TaskEndpoint) -> None:
+        """Let go of its port, soon."""
+        if self._loop.is_running():
+            self._loop.call_soon_threadsafe(self._close_endpoint, endpoint)
+
+    def _close_endpoint(self, endpoint: Endpoint | TaskEndpoint) -> None:
+        for key in [key for key in self._servers if key.endswith(f" {endpoint}")]:
+            self._servers.pop(key).close()
+            del self.ports[key]
+
+    async def _answered(self, endpoint: Endpoint | TaskEndpoint, request: web.BaseRequest, host: str) -> web.Response:
+        if isinstance(endpoint, TaskEndpoint):
+            return await answer(self._region, endpoint, self._session, request, host)
+        return await self._through(endpoint, request)
+
+    async def _open_endpoint(self, endpoint: Endpoint | TaskEndpoint, host: str) -> int:
         await self._open_session()
         key = f"{host} {endpoint}"
         if key not in self._servers:
-            handler = _Server(lambda request: self._through(endpoint, request), access_log=None)
+            handler = _Server(lambda request: self._answered(endpoint, request, host), access_log=None)
             self._servers[key] = await self._loop.create_server(handler, host, 0)
             self.ports[key] = self._servers[key].sockets[0].getsockname()[1]
         return self.ports[key]
 
-    async def _through(self, endpoint, request: web.BaseRequest) -> web.Response:
+    async def _through(self, endpoint: Endpoint, request: web.BaseRequest) -> web.Response:
         region, tried = self._region, set()
         body = await request.read()
         answer = web.Response(status=503, text=f"no task of {endpoint.discovery_name} answers\n")

@@ -22,6 +22,14 @@ ADDRESS = "169.254.170.2"
 
 
 @dataclass(frozen=True)
+class TaskEndpoint:
+    """The endpoint of one task as an engine that runs containers knows it; `address` is the task's own."""
+
+    task_id: str
+    address: str
+
+
+@dataclass(frozen=True)
 class Answer:
     status: int
     body: str
@@ -40,18 +48,25 @@ class Inside:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What ECS adds to the container's environment to find the endpoint."""
-        roles, task = self.region.roles, self.task
-        base = f"http://{ADDRESS}/v4/{self._id(self.container)}"
-        fargate = task.launch_type == "FARGATE"
+        """What ECS adds to the container's environment, and AWS_ENDPOINT_URL, by which an SDK finds this region."""
+        return {**self.settings, **self.addresses}
+
+    @property
+    def settings(self) -> dict[str, str]:
+        fargate = self.task.launch_type == "FARGATE"
+        name = self.region.name
+        return {"AWS_EXECUTION_ENV": "AWS_ECS_FARGATE" if fargate else "AWS_ECS_EC2", "AWS_REGION": name, "AWS_DEFAULT_REGION": name}
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """The variables that lead to the endpoint."""
         found = {
-            "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE" if fargate else "AWS_ECS_EC2",
-            "AWS_REGION": self.region.name,
-            "ECS_CONTAINER_METADATA_URI_V4": base,
+            "ECS_CONTAINER_METADATA_URI_V4": f"http://{ADDRESS}/v4/{self._id(self.container)}",
             "ECS_AGENT_URI": f"http://{ADDRESS}/api/{self._id(self.container)}",
+            "AWS_ENDPOINT_URL": f"http://{ADDRESS}",
         }
-        if task.definition.get("taskRoleArn"):
-            found["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] = f"/v2/credentials/{roles.path_of(task)}"
+        if self.task.definition.get("taskRoleArn"):
+            found["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] = f"/v2/credentials/{self.region.roles.path_of(self.task)}"
         return found
 
     def get(self, path: str) -> Answer:

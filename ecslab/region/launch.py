@@ -15,6 +15,7 @@ from ..rules.capacity_providers import capacity_provider_strategy, is_fargate, s
 from ..rules.errors import EcsError, invalid
 from .configuration import filled
 from .failures import no_capacity
+from .inside import Inside, TaskEndpoint
 from .model import Cluster, ContainerInstance, Deployment, Service, Task, TaskDefinition, without_none
 
 if TYPE_CHECKING:
@@ -204,5 +205,8 @@ def spec(region: "Region", task: Task) -> TaskSpec:
         pid_mode=definition.get("pidMode"),
         ipc_mode=definition.get("ipcMode"),
         endpoints=tuple((e.name, e.port, e) for e in task.endpoints),
+        environment=Inside(region, task, "").settings,
+        inside=TaskEndpoint(task.id, task.network.private_ip) if task.network else None,
+        to_inside={name: Inside(region, task, name).addresses for name in task.containers} if task.network else {},
         firewall="" if region.is_simulated or task.network is None else region.firewall.of(task),
     )

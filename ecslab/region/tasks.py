@@ -126,6 +126,7 @@ class TaskController:
             self._region.wake_at((container.run_since or seen.at) + container.restart_policy.attempt_period, task)
 
     def _removed(self, task: Task, seen: base.Removed) -> None:
+        self._region.close_inside(task)
         task.progress = replace(task.progress, removed=True)
         for name, container in task.containers.items():
             if container.status != "STOPPED":

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from ..rules import stickiness
 from ..rules.listener import DEFAULT_PORTS, HttpRequest
 from ..rules.target_health import HealthCheck
-from . import inside
+from . import inside, task_calls
 from .connect import TRIES
 from .balancing import Checked, Decision, Listener, Target, bad_gateway, gateway_timeout
 
@@ -189,6 +189,8 @@ def simulated(region: "Region", url: str, headers: Mapping[str, str], method: st
 def _said(region: "Region", task, answer) -> tuple[int, str, float]:
     """(status, body, seconds) of an app's answer; one that asks another service first really asks it."""
     word, value = answer.then or ("", "")
+    if word in task_calls.WORDS:
+        return *task_calls.said(region, task, word, str(value)), answer.seconds
     if word != "call":
         return answer.status, answer.body, answer.seconds
     host, _, path = str(value).partition("/")

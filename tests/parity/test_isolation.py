@@ -63,18 +63,26 @@ def tell(story: Story) -> dict[str, tuple[str, int | None]]:
 COMMANDS = [
     "whoami", "id -u", "cat /version", "echo one two", "false", "sh -c 'echo $COLOUR'", "sh -c 'exit 3'",
     "wget -qO- http://localhost/health", "kill -9 1", "kill 77777",
+    "sh -c 'echo $AWS_EXECUTION_ENV $AWS_REGION $AWS_DEFAULT_REGION $AWS_ENDPOINT_URL'",
+    "wget -qO- http://localhost/object?at=shop/open", "wget -qO- http://localhost/object?at=shop/closed", "wget -qO- http://localhost/secret?id=other",
 ]  # fmt: skip
 
 
 def executed(story: Story) -> list:
     """What each command prints and how it ends; how the task ends after the last."""
     settings = {"user": "65534", "environment": [{"name": "COLOUR", "value": "green"}]}
-    story.define("shell", container=settings, taskRoleArn=role(story, "open", *((p, "*") for p in PERMISSIONS)))
+    s3 = story.region.client("s3")
+    s3.create_bucket(Bucket="shop")
+    for key in ("open", "closed"):
+        s3.put_object(Bucket="shop", Key=key, Body=f"{key} to whom it may concern".encode())
+    allowed = [*((p, "*") for p in PERMISSIONS), ("s3:GetObject", "arn:aws:s3:::shop/open")]
+    story.define("shell", container=settings, taskRoleArn=role(story, "open", *allowed))
     arn = story.run("shell", enableExecuteCommand=True)
     story.until(lambda: story.task(arn)["containers"][0]["managedAgents"][0]["lastStatus"] == "RUNNING" and story.task(arn)["lastStatus"] == "RUNNING")
     story.until(lambda: story.region.exec(arn, None, "wget -qO- localhost/health").exit_code == 0)
     told: list = [story.region.exec(arn, "app", command) for command in COMMANDS]
-    story.region.exec(arn, "app", "kill 1")  # it may end before its own exit code is known
+    last = story.region.exec(arn, "app", "kill 1")
+    assert last.exit_code in (0, 137)  # the container may end before the command's own exit code is known
     ended = story.ended(arn)
     return [*told, ended["stoppedReason"], ended["containers"]]
 
@@ -90,3 +98,9 @@ def test_what_a_container_may_write_and_run_is_the_same_on_both_engines():
             shells[engine] = executed(story)
     assert shells["docker"] == shells["simulated"]
     assert shells["docker"][-1] == [("app", "STOPPED", 0, "")]
+    assert [one.output for one in shells["docker"][10:14]] == [
+        "AWS_ECS_FARGATE us-east-1 us-east-1 http://169.254.170.2\n",
+        "open to whom it may concern\n",
+        "wget: server returned error: HTTP/1.1 502 Bad Gateway\n",
+        "wget: server returned error: HTTP/1.1 502 Bad Gateway\n",
+    ]
