@@ -38,7 +38,8 @@ HTTP, on port 80 unless told otherwise:
     /call?to=HOST:PORT/PATH   ask another service, and answer what it said (502 when it can not be asked)
 
 `/app health` is a health-check command: it exits 0 when `/health` answers
-200, else 1. Logs go to stdout: one line at start, one line a request.
+200, else 1. `/app credentials`, `/app secret NAME` and `/app object BUCKET/KEY`
+print what the paths above answer, and exit with 1 when AWS refuses. Logs go to stdout: one line at start, one line a request.
 """
 from __future__ import annotations
 

@@ -141,12 +141,27 @@ def _wget(view: View, arguments: list[str]) -> tuple[int, str]:
     return 0, f"{answer.body}\n"
 
 
+def _app(view: View, arguments: list[str]) -> tuple[int, str]:
+    """The lab app's own commands."""
+    path = APP_COMMANDS.get((*arguments[:1], len(arguments)))
+    if view.behaviour is None or path is None or view.get is None:
+        return 1, f"a simulated container only knows {', '.join(f'/app {name}' for name, _ in APP_COMMANDS)}\n"
+    answer = view.get(f"http://localhost:{view.behaviour.port}{path.format(*arguments[1:])}")
+    if arguments == ["health"]:
+        return int(answer.status != 200), ""
+    return int(answer.status != 200), f"{answer.body or answer.cause}\n"
+
+
+APP_COMMANDS = {("health", 1): "/health", ("credentials", 1): "/credentials", ("secret", 2): "/secret?id={}", ("object", 2): "/object?at={}"}
+
+
 def _phrase(status: int) -> str:
     return HTTPStatus(status).phrase if status in list(HTTPStatus) else "As Asked"  # the lab app's own
 
 
 # Name -> (exit code, output) of a command: ECS Exec runs each as root.
 COMMANDS: dict[str, Callable[[View, list[str]], tuple[int, str]]] = {
+    "/app": _app,
     "cat": _cat,
     "echo": lambda view, words: (0, " ".join(words) + "\n"),
     "env": _env,

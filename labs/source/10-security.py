@@ -77,9 +77,10 @@ def define(family, container={}, **options):
     return made["taskDefinition"]["taskDefinitionArn"]
 
 
-def run(family):
+def run(family, **options):
     """Run one task and wait until it runs, or has ended."""
-    task = ecs.run_task(cluster="demo", taskDefinition=family, launchType="FARGATE", networkConfiguration=network)["tasks"][0]
+    asked = {"cluster": "demo", "taskDefinition": family, "launchType": "FARGATE", "networkConfiguration": network}
+    task = ecs.run_task(**asked, **options)["tasks"][0]
     try:
         ecs.get_waiter("tasks_running").wait(cluster="demo", tasks=[task["taskArn"]])
     except WaiterError:
@@ -315,10 +316,7 @@ define(
     "tour", {"secrets": [{"name": name, "valueFrom": value} for name, value in places.items()]},
     taskRoleArn=task_role, executionRoleArn="arn:aws:iam::123456789012:role/tour-execution",
 )
-tour = ecs.run_task(
-    cluster="demo", taskDefinition="tour", launchType="FARGATE", networkConfiguration=network, enableExecuteCommand=True
-)["tasks"][0]["taskArn"]
-ecs.get_waiter("tasks_running").wait(cluster="demo", tasks=[tour])
+tour = run("tour", enableExecuteCommand=True)
 found = given_to(tour)
 for name in places:
     print(f"{name:9}", found[name])
@@ -327,7 +325,7 @@ for name in places:
 # ## 6. Where a container's credentials come from
 #
 # Your code in a container calls `boto3.client("s3")` without any keys, and it works. The SDK asks **169.254.170.2**, at a path that
-# only this task was told. `lab.region.inside(task)` asks in the container's place:
+# only this task was told. Here is a task with a role of its own; the second policy is what ECS Exec needs, so that you can look.
 
 # %%
 s3.put_object(Bucket="parcels", Key="1", Body=b"books")
@@ -338,31 +336,48 @@ for bucket in ("reports", "payroll"):
     s3.put_object(Bucket=bucket, Key="2026.csv", Body=b"1,2,3")
 own = store.describe_secret(SecretId="reports/db")["ARN"]
 define("reports", taskRoleArn=role("reports-app", ("s3:*", "*"), ("secretsmanager:GetSecretValue", own)))
-reports = run("reports")
-inside = lab.region.inside(reports)
-path = inside.environment["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"]
-given = inside.get(path).json()
-for name, value in given.items():
-    print(f"{name:16}", value if name == "RoleArn" else "*" * 8)
+iam.put_role_policy(RoleName="reports-app", PolicyName="exec", PolicyDocument=document(("ssmmessages:*", "*")))
+reports = run("reports", enableExecuteCommand=True)
+told = given_to(reports)
+for name in ("AWS_EXECUTION_ENV", "AWS_REGION", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "ECS_CONTAINER_METADATA_URI_V4"):
+    print(f"{name:40}", told[name] if name in ("AWS_EXECUTION_ENV", "AWS_REGION") else told[name].rpartition("/")[0] + "/...")
 
 # %% [markdown]
-# Temporary keys of the **task role**, renewed before they end. **Predict:** with them, may the container read its own secret?
-# Its neighbour's? And what does another task get at the same address?
+# The container asks there and is given temporary keys of the **task role**, renewed before they end. The lab app has three commands
+# that use them; this one shows whose they are:
 
 # %%
-keys = {"aws_access_key_id": given["AccessKeyId"], "aws_secret_access_key": given["SecretAccessKey"], "aws_session_token": given["Token"]}
-its_store, its_s3 = boto3.client("secretsmanager", **keys), boto3.client("s3", **keys)
-print("own secret:         ", tried(its_store.get_secret_value, SecretId="reports/db"))
-print("neighbour's secret: ", tried(its_store.get_secret_value, SecretId="payroll/db"))
-print("another task:       ", lab.region.inside(tour).get(path).status)
+given = json.loads(lab.region.exec(reports, "app", "/app credentials").output)
+print(given["RoleArn"])
+
+# %% [markdown]
+# **Predict:** with these keys, may the container read its own secret? Its neighbour's? And what does **another task** get at the very
+# same address?
+
+# %%
+print(json.loads(lab.region.exec(reports, "app", "/app secret reports/db").output)["SecretString"])
+
+# %%
+refused = json.loads(lab.region.exec(reports, "app", "/app secret payroll/db").output)
+print(f"{refused['__type']}: {refused['message']}")
+
+# %%
+path = told["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"]
+print(lab.region.exec(tour, "app", f"wget -qO- http://169.254.170.2{path}"))
 
 # %% [markdown]
 # ## 7. Break it: a role that is too kind
 #
 # Experiment 2. Somebody was in a hurry and gave the role `s3:*` on `*`. **Predict:** what can whoever gets into this container do to
-# a bucket that it never had to know?
+# a bucket that it never had to know? Keys can be carried away, so try it from here, with the container's own:
 
 # %%
+given = lab.region.inside(reports).get(path).json()
+its_s3 = boto3.client(
+    "s3", aws_access_key_id=given["AccessKeyId"], aws_secret_access_key=given["SecretAccessKey"], aws_session_token=given["Token"]
+)
+
+
 def reach():
     """What the container may do to buckets."""
     csv = {"Key": "2026.csv"}

@@ -65,6 +65,7 @@ COMMANDS = [
     "wget -qO- http://localhost/health", "kill -9 1", "kill 77777",
     "sh -c 'echo $AWS_EXECUTION_ENV $AWS_REGION $AWS_DEFAULT_REGION $AWS_ENDPOINT_URL'",
     "wget -qO- http://localhost/object?at=shop/open", "wget -qO- http://localhost/object?at=shop/closed", "wget -qO- http://localhost/secret?id=other",
+    "/app object shop/open", "/app object shop/closed", "/app object 'what?'", "/app health", "wget -qO- http://169.254.170.2/v4/",
 ]  # fmt: skip
 
 
@@ -98,9 +99,10 @@ def test_what_a_container_may_write_and_run_is_the_same_on_both_engines():
             shells[engine] = executed(story)
     assert shells["docker"] == shells["simulated"]
     assert shells["docker"][-1] == [("app", "STOPPED", 0, "")]
-    assert [one.output for one in shells["docker"][10:14]] == [
+    assert [one.output for one in shells["docker"][10:15]] == [
         "AWS_ECS_FARGATE us-east-1 us-east-1 http://169.254.170.2\n",
         "open to whom it may concern\n",
         "wget: server returned error: HTTP/1.1 502 Bad Gateway\n",
         "wget: server returned error: HTTP/1.1 502 Bad Gateway\n",
+        "open to whom it may concern\n",
     ]
