@@ -1,0 +1,12 @@
+"""The other half of the solved notebooks on real containers."""
+from __future__ import annotations
+
+import pytest
+
+from tests.labs.test_labs import LABS
+from tests.labs.test_labs_on_docker import rehearse
+
+
+@pytest.mark.parametrize("name", LABS[1::2])
+def test_a_solved_notebook_runs_on_docker_and_every_exercise_passes(name, tmp_path):
+    rehearse(name, tmp_path)
