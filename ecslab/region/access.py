@@ -26,7 +26,7 @@ FROM_A_TASK = "X-Ecslab-From-A-Task"  # such a request is never the learner's
 PREFIXES = {"monitoring": "cloudwatch"}  # what a service signs as -> its prefix in IAM, where the two differ
 FREE = {"sts:GetCallerIdentity"}
 ROLES = ("taskRoleArn", "executionRoleArn")
-PASSING = ("RegisterTaskDefinition", "RunTask", "StartTask")
+PASSING = ("RegisterTaskDefinition", "RunTask", "StartTask", "CreateService", "UpdateService", "CreateTaskSet")
 # (method, is there a key?) -> S3's action
 S3_ACTIONS = {
     ("GET", True): "GetObject",

@@ -4,6 +4,10 @@ moto keeps groups and streams. Before a task starts its groups are looked for, o
 made where the task definition says so; what is missing stops the task with the
 words of ECS. From a container's start on the engine hands over every line.
 
+The execution role must allow it. Without logs:PutLogEvents a task runs and its lines
+are lost, as in AWS; on EC2 without an execution role the instance's role writes, which
+is not looked at.
+
 CloudWatch is never slow here, so nothing is blocked and nothing dropped in
 either mode. A stream of another Region goes to that Region's CloudWatch.
 
@@ -16,17 +20,21 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Mapping
 
-from ..rules import log_lines
+from ..rules import log_lines, policy
+from ..rules.execution_role import CREATE_GROUP, CREATE_STREAM, PUT_EVENTS
 from . import metrics
 from .identifiers import ACCOUNT
 
 if TYPE_CHECKING:
     from . import Region
     from .model import Task
+    from .roles import Caller
 
 QUERIED = ("fields", "sort", "limit")  # what moto's Logs Insights really does; the rest it leaves out without a word
 FLUSH_AFTER = 5.0  # seconds until an event of several lines that may go on is sent as it is
-NO_GROUP = "failed to initialize logging driver: failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist."
+DRIVER = "failed to initialize logging driver: "
+STREAM, GROUP = f"{DRIVER}failed to create Cloudwatch log stream: ", f"{DRIVER}failed to create Cloudwatch log group: "
+NO_GROUP = f"{STREAM}ResourceNotFoundException: The specified log group does not exist."
 
 
 @lru_cache
@@ -58,24 +66,32 @@ class AwsLogs:
 
     def trouble(self, task: "Task") -> str | None:
         """Why the task's log drivers can not start, as the whole stoppedReason; None when they can."""
+        role = self._region.roles.execution(task)
         for definition in _logging(task):
             options = definition["logConfiguration"].get("options") or {}
-            why = self._prepare(options)
+            stream = f"{options.get('awslogs-stream-prefix', '')}/{definition['name']}/{task.id}"
+            why = self._prepare(options, role, stream)
             if why:
                 kind = "ResourceInitializationError" if task.launch_type == "FARGATE" else "CannotStartContainerError: Error response from daemon"
                 return f"{kind}: {why}"
         return None
 
-    def _prepare(self, options: Mapping[str, str]) -> str | None:
+    def _prepare(self, options: Mapping[str, str], role: "Caller | None", stream: str) -> str | None:
         try:
             log_lines.starts(options)
         except re.error as error:
-            return f"failed to initialize logging driver: awslogs could not parse multiline pattern key: {error}"
+            return f"{DRIVER}awslogs could not parse multiline pattern key: {error}"
+        refused = _refused(role, CREATE_STREAM, options, stream)
+        if refused:
+            return f"{STREAM}{refused}"
         groups = backend(options["awslogs-region"])
         name = options["awslogs-group"]
         if name not in groups.groups:
             if options.get("awslogs-create-group") != "true":
                 return NO_GROUP
+            refused = _refused(role, CREATE_GROUP, options)
+            if refused:
+                return f"{GROUP}{refused}"
             groups.create_log_group(name, {}, kmsKeyId=None)
         return None
 
@@ -86,6 +102,13 @@ class AwsLogs:
             route = _Route(self._region, task, name, definition["logConfiguration"].get("options") or {})
             route.open()
             self._region.engine.follow(task.id, name, route.heard)
+
+
+def _refused(role: "Caller | None", action: str, options: Mapping[str, str], stream: str = "") -> str:
+    """Why the role may not do that to the group or stream; empty where it may, and where the instance's role writes the logs."""
+    resource = f"arn:aws:logs:{options['awslogs-region']}:{ACCOUNT}:log-group:{options['awslogs-group']}:log-stream:{stream}"
+    decision = policy.Decision(True) if role is None else role.decide(action, resource)
+    return "" if decision else f"AccessDeniedException: {policy.denied(role.arn, action, resource, decision)}"
 
 
 def _logging(task: "Task") -> list[dict]:
@@ -134,7 +157,7 @@ class _Route:
             return
         if name not in group.streams:
             group.create_log_stream(name)
-        if messages:
+        if messages and not _refused(self._region.roles.execution(self._task), PUT_EVENTS, self._options, name):
             group.put_log_events(name, [{"timestamp": at, "message": message} for message in messages])
 
     def _name(self) -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Iterator, Mapping
 
-from ..rules import policy
+from ..rules import execution_role, policy
 from ..rules.errors import client
 from .identifiers import ACCOUNT
 from .model import Task
@@ -78,7 +78,7 @@ class Roles:
         """Before a task is made: ClientException when ECS could not assume its task role, or the execution role it needs."""
         if definition.get("taskRoleArn"):
             self._assumable(definition["taskRoleArn"])
-        if definition.get("executionRoleArn") and _needs_execution_role(definition):
+        if definition.get("executionRoleArn") and execution_role.uses(definition):
             self._assumable(definition["executionRoleArn"])
 
     def _assumable(self, identifier: str) -> None:
@@ -138,13 +138,6 @@ class Roles:
             role = find(given.role_arn)
             return _as_caller(role, task.id) if role else "InvalidClientTokenId"
         return _of_iam(access_key_id, token)
-
-
-def _needs_execution_role(definition: Mapping) -> bool:
-    return any(
-        c.get("secrets") or c.get("environmentFiles") or c.get("repositoryCredentials") or (c.get("logConfiguration") or {}).get("secretOptions")
-        for c in definition["containerDefinitions"]
-    )
 
 
 def find(identifier: str):

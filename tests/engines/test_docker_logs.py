@@ -3,7 +3,7 @@ import pytest
 
 from ecslab.region import start
 from tests.parity.test_parity import Story
-from tests.region.test_logs import Logged
+from tests.region.test_logs import ROLE, Logged
 
 LINES = 10_000
 MANY = ["sh", "-c", f"seq 1 {LINES}; echo out of breath; exit 4"]
@@ -21,7 +21,7 @@ def logged():
 def print_with(logged, family, command):
     logging = {"logDriver": "awslogs", "options": {"awslogs-group": "/shop/web", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "ecs"}}
     container = {"name": "app", "image": "ecslab/app:1.0", "entryPoint": command, "logConfiguration": logging}
-    logged.lab.define(family, containers=[container], executionRoleArn="arn:aws:iam::123456789012:role/execution")
+    logged.lab.define(family, containers=[container], executionRoleArn=ROLE)
     return logged.lab.task(logged.lab.run(family))
 
 

@@ -8,6 +8,8 @@ import urllib.request
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.region.test_secrets import PULL_AND_LOG, role
+
 
 def refused(call, **parameters):
     with pytest.raises(ClientError) as refusal:
@@ -357,7 +359,7 @@ def test_what_moto_does_not_play_is_said_in_awss_shape(lab, service, operation, 
 
 
 def test_an_image_of_a_private_registry_that_is_not_there_is_not_said_to_run(lab):
-    lab.define("shop", image="123456789012.dkr.ecr.us-east-1.amazonaws.com/shop:1", executionRoleArn="arn:aws:iam::123456789012:role/execution")
+    lab.define("shop", image="123456789012.dkr.ecr.us-east-1.amazonaws.com/shop:1", executionRoleArn=role(lab, "execution", *PULL_AND_LOG))
     arn = lab.run("shop")
     lab.region.run_for("30s")
     assert lab.task(arn)["stoppedReason"].startswith("CannotPullContainerError")

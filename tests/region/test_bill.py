@@ -6,6 +6,7 @@ import pytest
 from ecslab.region import start
 from ecslab.rules.pricing import dollars, fargate_cost, fargate_hourly
 from tests.region.test_load_balancing import Balanced
+from tests.region.test_secrets import role
 
 
 def fargate(bill):
@@ -225,8 +226,8 @@ def test_logs_are_billed_by_what_was_ingested_and_a_deleted_group_stays(lab):
 def test_what_containers_print_is_ingested_and_counted(lab):
     lab.region.client("logs").create_log_group(logGroupName="/ecs/web")
     options = {"awslogs-group": "/ecs/web", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "ecs"}
-    role = "arn:aws:iam::123456789012:role/ecsTaskExecutionRole"
-    lab.define("logged", executionRoleArn=role, container={"logConfiguration": {"logDriver": "awslogs", "options": options}})
+    may_log = role(lab, "ecsTaskExecutionRole", ("logs:*", "*"))
+    lab.define("logged", executionRoleArn=may_log, container={"logConfiguration": {"logDriver": "awslogs", "options": options}})
     lab.run("logged")
     lab.region.run_for("5m")
     [ingested] = [line for line in lab.region.bill().lines if line.product == "CloudWatch Logs"]

@@ -279,7 +279,7 @@ def test_by_default_a_session_goes_where_its_container_logs_and_none_nowhere(lab
     logs.create_log_group(logGroupName="/shop")
     options = {"awslogs-group": "/shop", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "ecs"}
     logging = {"logConfiguration": {"logDriver": "awslogs", "options": options}}
-    arn = running(lab, taskRoleArn=writing_role(lab), executionRoleArn=role(lab, "execution"), container=logging)
+    arn = running(lab, taskRoleArn=writing_role(lab), executionRoleArn=role(lab, "execution", ("logs:*", "*")), container=logging)
     lab.region.exec(arn, None, "whoami")
 
     def kept():

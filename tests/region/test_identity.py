@@ -74,6 +74,19 @@ def test_who_registers_a_role_must_be_allowed_to_pass_it(lab, app):
     assert f"iam:PassRole on resource: {arn} because no identity-based policy allows the iam:PassRole action" in refused["Message"]
 
 
+@pytest.mark.parametrize("operation, more", [("create_service", {"serviceName": "other", "desiredCount": 1}), ("update_service", {"service": "web"})])
+def test_who_has_a_service_run_a_role_must_be_allowed_to_pass_it(lab, app, operation, more):
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ecs:*", "Resource": "*"}]}
+    lab.region.client("iam").put_role_policy(RoleName="app", PolicyName="does", PolicyDocument=json.dumps(document))
+    lab.serve(count=1)
+    call = getattr(client(lab, app, "ecs"), operation)
+    network = {"networkConfiguration": lab.network}
+    refused = error(call, cluster="demo", taskDefinition="app", **network, **more)
+    assert refused["Code"] == "AccessDeniedException"
+    assert "iam:PassRole on resource: arn:aws:iam::123456789012:role/app because" in refused["Message"]
+    call(cluster="demo", taskDefinition="web", **network, **more, **({"launchType": "FARGATE"} if "serviceName" in more else {}))
+
+
 def test_credentials_end_with_their_task_and_a_forged_token_is_refused(lab, app):
     store = client(lab, app, "secretsmanager")
     found = app.get(app.environment["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"]).json()

@@ -1,8 +1,11 @@
 """What containers print reaches CloudWatch Logs."""
+import json
+
 import pytest
 from botocore.exceptions import ClientError
 
 from ecslab.rules import log_lines
+from tests.region.test_secrets import PULL_AND_LOG, role
 
 ROLE = "arn:aws:iam::123456789012:role/ecsTaskExecutionRole"
 
@@ -15,6 +18,7 @@ def options(**more):
 class Logged:
     def __init__(self, lab):
         self.lab, self.logs = lab, lab.region.client("logs")
+        role(lab, "ecsTaskExecutionRole", *PULL_AND_LOG)
 
     def define(self, *command, driver="awslogs", **more):
         logging = {"logDriver": driver, "options": options(**more)}
@@ -92,6 +96,47 @@ def test_the_group_is_made_where_the_definition_says_so(logged):
     logged.define(awslogs_group="/made/at/start", awslogs_create_group="true")
     task = logged.run()
     assert logged.messages(task, "/made/at/start")
+
+
+def may(logged, *actions):
+    """From now on the execution role may do only that."""
+    iam = logged.lab.region.client("iam")
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": list(actions), "Resource": "*"}]}
+    iam.put_role_policy(RoleName="ecsTaskExecutionRole", PolicyName="does", PolicyDocument=json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    "allowed, group, failed, missing",
+    [
+        (["logs:PutLogEvents", "logs:CreateLogGroup"], "/shop/web", "stream", "logs:CreateLogStream"),
+        (["logs:PutLogEvents", "logs:CreateLogStream"], "/made/at/start", "group", "logs:CreateLogGroup"),
+    ],
+)
+def test_the_execution_role_must_be_allowed_to_open_the_log(logged, allowed, group, failed, missing):
+    may(logged, *allowed)
+    logged.define(awslogs_group=group, awslogs_create_group="true")
+    task = logged.run()
+    assert task["stopCode"] == "TaskFailedToStart"
+    assert task["stoppedReason"].startswith(
+        f"ResourceInitializationError: failed to initialize logging driver: failed to create Cloudwatch log {failed}: "
+        "AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/ecsTaskExecutionRole/"
+    )
+    assert f"is not authorized to perform: {missing} on resource: arn:aws:logs:us-east-1:123456789012:log-group:{group}:" in task["stoppedReason"]
+
+
+def test_without_put_log_events_the_task_runs_and_its_lines_are_lost(logged):
+    may(logged, "logs:CreateLogStream")
+    logged.define()
+    task = logged.run()
+    assert task["lastStatus"] == "RUNNING" and logged.messages(task) == []
+
+
+def test_an_execution_role_that_is_not_there_cannot_be_assumed_for_logs(logged):
+    logged.define()
+    logged.lab.region.client("iam").delete_role_policy(RoleName="ecsTaskExecutionRole", PolicyName="does")
+    logged.lab.region.client("iam").delete_role(RoleName="ecsTaskExecutionRole")
+    with pytest.raises(ClientError, match="ECS was unable to assume the role"):
+        logged.run()
 
 
 def test_a_pattern_that_is_none_fails_the_task(logged):

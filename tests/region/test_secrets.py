@@ -20,6 +20,16 @@ def role(lab, name, *statements, trust=TRUST):
     return arn
 
 
+# What AmazonECSTaskExecutionRolePolicy allows, and logs:CreateLogGroup.
+PULL_AND_LOG = tuple(
+    (action, "*")
+    for action in (
+        "ecr:GetAuthorizationToken", "ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage",
+        "logs:CreateLogStream", "logs:PutLogEvents", "logs:CreateLogGroup",
+    )  # fmt: skip
+)
+
+
 @pytest.fixture
 def secret(lab):
     store = lab.region.client("secretsmanager")

@@ -10,10 +10,12 @@ from ecslab.teach.lab import Lab as TeachersLab
 from ecslab.widgets import logs
 from tests.region.conftest import lab  # noqa: F401
 from tests.region.test_logs import ROLE, options
+from tests.region.test_secrets import PULL_AND_LOG, role
 
 
 def serve(lab, *command):
     lab.region.client("logs").create_log_group(logGroupName="/shop/web")
+    role(lab, "ecsTaskExecutionRole", *PULL_AND_LOG)
     logging = {"logDriver": "awslogs", "options": options()}
     lab.define("logged", command=list(command), executionRoleArn=ROLE, container={"logConfiguration": logging})
     lab.serve(definition="logged", count=1)
