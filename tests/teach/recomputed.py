@@ -362,7 +362,40 @@ def waiter_patience(question):
     return prod((default | {name: int(given)}).values())
 
 
+# Scenarios: the key of every part -----------------------------------------
+
+
+def release(question):
+    desired, minimum, maximum = numbers(question.stem)
+    return desired * maximum // 100, -(-desired * minimum // 100), min(200, max(3, -(-desired // 2)))
+
+
+def spot_bill(question):
+    total, hours, base, one, two, hourly, off = numbers(question.stem)
+    assert (total - base) % (one + two) == 0, "comes out even"
+    spot = (total - base) // (one + two) * two
+    cost = cents((Decimal(total - spot) + spot * (100 - off) / Decimal(100)) * Decimal(str(hourly)) * hours)
+    return spot, cost, one_decimal(spot * off / total)
+
+
+def full_cluster(question):
+    cpu, memory, need, much = numbers(question.stem)
+    fit, desired = min(cpu // need, memory // much), numbers(question.parts[1].stem)[0]
+    return fit, ceil(desired / fit), "RESOURCE:CPU" if cpu - fit * need < need else "RESOURCE:MEMORY"
+
+
+def peak(question):
+    current, change, limit = numbers(question.stem)
+    maximum = after("`maximumPercent", question.parts[2].stem)
+    grown = current + max(1, current * change // 100)
+    return grown, min(limit, grown + max(1, grown * change // 100)), limit * maximum // 100
+
+
 EXPECTED: dict[str, Callable] = {
+    "scenarios.release": release,
+    "scenarios.spot-bill": spot_bill,
+    "scenarios.full-cluster": full_cluster,
+    "scenarios.peak": peak,
     "clusters.base-and-weight": of(base_and_weight),
     "clusters.weights": of(weights),
     "clusters.reservation": reservation,

@@ -12,7 +12,7 @@ from typing import Mapping
 
 from ecslab.teach.question import Question
 
-from . import clusters, definitions, deployments, lifecycle, metrics, networks, prices, scaling, security, services  # noqa: F401
+from . import clusters, definitions, deployments, lifecycle, metrics, networks, prices, scaling, scenarios, security, services  # noqa: F401
 from .kit import GENERATORS, Generator
 
 __all__ = ["Generator", "generate", "generators"]

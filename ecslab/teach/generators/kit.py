@@ -2,7 +2,7 @@
 
 A generator is a function from a random source to a draft. It takes the key from
 `ecslab.rules`, and each wrong answer from a `Slip`: a named misconception and the
-computation it leads to. `numeric`, `single` and `multiple` make drafts; they drop
+computation it leads to. `numeric`, `single`, `multiple` and `scenario` make drafts; they drop
 slips that happen to lead to the key or to each other, and give None where too few
 are left, so that the generator is asked for other numbers.
 
@@ -79,8 +79,11 @@ class Generator:
         rng = Random(f"{self.name}/{seed}")
         draft = next(filter(None, (self.draft(rng) for _ in range(DRAWS))))
         about = self.about
+        name = f"{self.name}-{seed}"
+        if "parts" in draft:
+            draft = {**draft, "parts": [{**part, "id": f"{name}.{n}"} for n, part in enumerate(draft["parts"], 1)]}
         return Question(
-            id=f"{self.name}-{seed}",
+            id=name,
             **draft,
             reference=about.reference,
             difficulty=self.difficulty,
@@ -141,6 +144,11 @@ def multiple(rng: Random, stem: str, keys: Sequence[tuple[str, str]], steps: Seq
     if len(texts) < len(keys) + len(slips):
         return None
     return {"type": "multiple", "choose": len(keys), **_choices(rng, stem, keys, steps, slips)}
+
+
+def scenario(stem: str, *parts: Draft) -> Draft:
+    """A situation with a question for each part; None where one of them has too few slips left."""
+    return {"type": "scenario", "stem": stem, "parts": parts} if all(parts) else None
 
 
 def _apart(key: float | str, slips: Iterable[Slip], tolerance: float = 0) -> list[Slip]:
