@@ -109,6 +109,14 @@ def test_the_scored_questions_alone_keep_the_shares_too():
     assert all(abs(scored[domain.name] - 50 * domain.percent / 100) < 1.5 for domain in plan.domains)
 
 
+@pytest.mark.parametrize("name", BLUEPRINTS)
+def test_the_bank_has_enough_for_every_domain_of_every_exam(name):
+    plan = BLUEPRINTS[name]
+    for seed in range(5):
+        drawn = draw(plan, WHOLE, seed)
+        assert (len(drawn.drawn), drawn.minutes, drawn.notices) == (plan.questions, plan.minutes, ())
+
+
 @pytest.mark.parametrize("name", [name for name in BLUEPRINTS if name != "ecs-specialist"])
 def test_an_aws_exam_draws_only_questions_of_its_own_domains_and_types(name):
     plan = BLUEPRINTS[name]
