@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Callable, Sequence
 
 from ..engines import base
 from ..rules.errors import EcsError, client
-from . import registry
+from . import log_notes, registry
 from .auto_scaling import AutoScaling
 from .awslogs import AwsLogs
 from .balancing import Checked, LoadBalancing, Target
@@ -441,9 +441,10 @@ class Region:
         return self.sessions.run(opened["sessionId"], opened["tokenValue"])
 
     def logs(self, task: str, container: str | None = None, tail: int = 100) -> list[str]:
-        """The last lines a container of the task printed."""
+        """The last lines a container of the task printed. Of a log driver that is not carried here, the first line says so."""
         found = self._task(task)
-        return self.engine.logs(found.id, container or next(iter(found.containers)), tail)
+        name = container or next(iter(found.containers))
+        return log_notes.of(found, name) + self.engine.logs(found.id, name, tail)
 
     def _task(self, identifier: str) -> Task:
         task_id = identifier.rpartition("/")[2]

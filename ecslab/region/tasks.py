@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Callable
 
 from ..engines import base
 from ..rules import lifecycle
-from . import configuration, launch, services
+from . import configuration, launch, log_notes, services
 from .model import Task
 
 if TYPE_CHECKING:
@@ -175,6 +175,7 @@ class TaskController:
             else:
                 self._region.engine.prepare(spec)
                 self._region.awslogs.follow(task)
+                log_notes.tell(self._region, task)
             if task.network:
                 self._region.firewall.changed()
         moved = True

@@ -70,6 +70,8 @@ def check(definition: Mapping) -> None:
     _check_task(definition)
     for container in definition["containerDefinitions"]:
         _check_container(container, definition.get("executionRoleArn"))
+        if container.get("firelensConfiguration") and is_windows(definition):
+            raise client("Windows containers on Fargate do not support FireLens.")
 
 
 def _check_size(definition: Mapping) -> None:
@@ -105,6 +107,8 @@ def _check_container(container: Mapping, role: str | None) -> None:
     for capability in values_at(container, "linuxParameters.capabilities.add[]"):
         if capability not in ADDED_CAPABILITIES:
             raise client(f"{capability} is not allowed on Fargate.")
+    if "s3" in values_at(container, "firelensConfiguration.options.config-file-type"):
+        raise client("Fargate compatible task definitions support only the FireLens config-file-type 'file'.")
     if container.get("logConfiguration"):
         _check_logging(container["logConfiguration"], role)
 

@@ -14,12 +14,11 @@ from __future__ import annotations
 import re
 from typing import Any, Callable, Mapping
 
-from . import cluster_query
+from . import cluster_query, log_drivers
 from .container_order import implied, start_order
 from .errors import client
 from .fargate import is_windows
 from .task_definition_fields import (
-    LOG_DRIVERS,
     check_enums,
     check_lengths,
     check_ranges,
@@ -225,24 +224,6 @@ def _check_dependencies(definition: dict) -> None:
     start_order(definition["containerDefinitions"])
 
 
-def _check_logging(definition: dict) -> None:
-    for container in definition["containerDefinitions"]:
-        log = container.get("logConfiguration")
-        if not log:
-            continue
-        driver, options = log["logDriver"], log.get("options") or {}
-        if driver not in LOG_DRIVERS:
-            raise client(f"Log driver {driver} is not a valid log driver. Must be one of [{', '.join(LOG_DRIVERS)}]")
-        missing = [name for name in ("awslogs-group", "awslogs-region") if not options.get(name)]
-        if driver == "awslogs" and missing:
-            raise client(f"Log driver awslogs requires options: {', '.join(missing)}")
-        if driver == "awsfirelens" and not any(values_at(definition, "containerDefinitions[].firelensConfiguration")):
-            raise client(
-                "When awsfirelens log driver is specified in log configuration, a firelens configuration object must be "
-                "specified in one of the containers of the task definition."
-            )
-
-
 def _check_system_controls(definition: dict) -> None:
     for container in definition["containerDefinitions"]:
         for name in values_at(container, "systemControls[].namespace"):
@@ -329,7 +310,7 @@ CHECKS: tuple[Callable[[dict], None], ...] = (
     check_ephemeral_storage,
     _check_dependencies,
     _check_volumes,
-    _check_logging,
+    log_drivers.check,
     _check_secrets,
     _check_roles,
     _check_system_controls,

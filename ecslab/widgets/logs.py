@@ -104,7 +104,7 @@ def _of(region: "Region", task: "Task", definition: dict, source: str) -> list[L
         group = awslogs.backend(options["awslogs-region"]).groups.get(options["awslogs-group"])
         stream = group.streams.get(f"{options['awslogs-stream-prefix']}/{definition['name']}/{task.id}") if group else None
         return [Line(event.timestamp / 1000, source, event.message) for event in (stream.events if stream else ())]
-    return [Line(None, source, text) for text in region.engine.logs(task.id, definition["name"], 1000)]
+    return [Line(None, source, text) for text in region.logs(task.id, definition["name"], 1000)]
 
 
 def _tasks(region: "Region", name: str, cluster: str | None) -> list["Task"]:

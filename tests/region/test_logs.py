@@ -191,6 +191,16 @@ def test_fargate_takes_no_json_file(logged):
         logged.define(driver="json-file")
 
 
+def test_a_driver_that_is_not_carried_is_said_so_in_the_services_events_and_above_its_lines(lab):
+    logging = {"logDriver": "splunk", "options": {"splunk-url": "https://splunk.example.com", "splunk-token": "t"}}
+    lab.define("sold", container={"logConfiguration": logging})
+    lab.serve(definition="sold", count=2)
+    lab.region.run_for("1m")
+    note = "the log driver splunk of container app sends nothing from here; what it prints is kept on this machine."
+    assert [m for m in lab.messages() if "splunk" in m] == [f"(service web) ecslab: {note}"]
+    assert lab.region.logs(lab.tasks()[0]["taskArn"]) == [f"ecslab: {note}", "ecslab app 1.0 listening on port 80"]
+
+
 @pytest.mark.parametrize(
     "given, begins, goes_on",
     [

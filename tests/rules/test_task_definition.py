@@ -267,6 +267,15 @@ REFUSED = {
         ec2(container(**log("awsfirelens"))),
         "When awsfirelens log driver is specified in log configuration, a firelens configuration object must be specified",
     ),
+    "awslogs with an option it has not": (
+        ec2(container(**log("awslogs", **AWSLOGS, awslogs_stream_pre="web"))),
+        "Log driver awslogs disallows options: awslogs-stream-pre",
+    ),
+    "splunk without its token": (
+        ec2(container(**log("splunk", splunk_url="https://splunk.example.com"))),
+        "Log driver splunk requires options: splunk-token",
+    ),
+    "the log driver none": (ec2(container(**log("none"))), "none is not a valid log driver."),
     "secrets without role": (
         ec2(container(**SECRET)),
         "When you are specifying container secrets, you must also specify a value for 'executionRoleArn'.",
@@ -340,7 +349,35 @@ REFUSED = {
 }
 
 # Rules that are documented while their words are not: matched on the field they name.
+FIRELENS = {"firelensConfiguration": {"type": "fluentbit"}}
+BUFFERED = {"mode": "non-blocking", "max_buffer_size": "25m"}
+
+
+def configured(**options: str) -> dict:
+    """A FireLens router with these options."""
+    return {"firelensConfiguration": {"type": "fluentbit", "options": {k.replace("_", "-"): v for k, v in options.items()}}}
+
+
 REFUSED_IN_OUR_WORDS = {
+    "a mode of logging there is not": (ec2(container(**log("awslogs", **AWSLOGS, mode="eventually"))), "must be blocking or non-blocking, not 'eventually'"),
+    "a buffer without a size": (ec2(container(**log("awslogs", **AWSLOGS, max_buffer_size="big"))), "must be a size such as 25m"),
+    "a buffer for a mode that has none": (
+        ec2(container(**log("awslogs", **AWSLOGS, mode="blocking", max_buffer_size="25m"))), "'max-buffer-size' is for the mode non-blocking",
+    ),
+    "a group made perhaps": (ec2(container(**log("awslogs", **AWSLOGS, awslogs_create_group="yes"))), "must be true or false, not 'yes'"),
+    "streams named by a tag": (ec2(container(**log("awslogs", **AWSLOGS, tag="x"))), "'tag' is not built here"),
+    "a FireLens buffer that is too large": (
+        ec2(container(**log("awsfirelens", log_driver_buffer_limit="536870913")), container("router", **FIRELENS)), "from 0 to 536870912",
+    ),
+    "two FireLens routers": (ec2(container("a", **FIRELENS), container("b", **FIRELENS)), "at most one container with a firelensConfiguration"),
+    "a FireLens option there is not": (ec2(container(**configured(verbose="true"))), "disallows options: verbose"),
+    "FireLens configured from S3 on Fargate": (fargate(container(**configured(config_file_type="s3"))), "only the FireLens config-file-type 'file'"),
+    "FireLens on Windows": (
+        fargate(
+            container(**FIRELENS), cpu="1024", memory="2048", runtimePlatform={"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"}
+        ),
+        "Windows containers on Fargate do not support FireLens",
+    ),
     "no family": (without(ec2(), "family"), "Family"),
     "family with a space": (ec2() | {"family": "my shop"}, "Family"),
     "family of 256 characters": (ec2() | {"family": "a" * 256}, "Family"),
@@ -592,6 +629,22 @@ TAKEN = {
     "waiting for a one-shot container": ec2(container(**depends("init", "SUCCESS")), container("init", essential=False)),
     "waiting for a checked container": ec2(container(**depends("db", "HEALTHY")), container("db", healthCheck=CHECK)),
     "SYS_PTRACE on Fargate": fargate(container(linuxParameters={"capabilities": {"add": ["SYS_PTRACE"], "drop": ["NET_RAW"]}})),
+    "a buffer for the mode that has one": ec2(container(**log("awslogs", **AWSLOGS, **BUFFERED))),
+    "splunk with its token as a secret": fargate(
+        container(
+            logConfiguration={
+                "logDriver": "splunk",
+                "options": {"splunk-url": "https://splunk.example.com"},
+                "secretOptions": [{"name": "splunk-token", "valueFrom": "/splunk/token"}],
+            }
+        ),
+        executionRoleArn=ROLE,
+    ),
+    "FireLens on Fargate": fargate(
+        container(**log("awsfirelens", Name="cloudwatch", log_driver_buffer_limit="2097152")),
+        container("router", **configured(enable_ecs_log_metadata="true", config_file_type="file")),
+    ),
+    "gelf on EC2": ec2(container(**log("gelf", gelf_address="udp://127.0.0.1:12201"))),
     "awslogs on Fargate": fargate(container(**log("awslogs", **AWSLOGS, awslogs_stream_prefix="web")), executionRoleArn=ROLE),
     "scratch volume on Fargate": fargate(
         container(mountPoints=[{"sourceVolume": "data", "containerPath": "/data"}]), volumes=[{"name": "data", "host": {}}]
