@@ -125,6 +125,7 @@ class Started(Observation):
 
     container: str = ""
     runtime_id: str = ""
+    runtime_name: str = ""  # as the agent of an instance names containers
     image_digest: str | None = None
     network_bindings: tuple[Mapping, ...] = ()
 

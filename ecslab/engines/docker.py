@@ -66,6 +66,7 @@ class _Container:
     def __init__(self, definition: Mapping):
         self.definition = definition
         self.id = ""
+        self.name = ""
         self.state = "CREATED"  # STARTING, RUNNING, STOPPED
         self.starting: Future | None = None
         self.exited_early: int | None = None  # exit code of one that was faster than the report of its start
@@ -312,9 +313,10 @@ class DockerEngine:
                 "com.amazonaws.ecs.container-name": name,
             }
             with named("CannotCreateContainerError", name):
+                item.name = docker_home.container_name(spec, name)
                 item.id = siblings[name] = self._docker.create_container(
                     **arguments,
-                    name=docker_home.container_name(spec, name),
+                    name=item.name,
                     labels=labels,
                     host_config=self._docker.create_host_config(**host),
                 )["Id"]
@@ -352,6 +354,7 @@ class DockerEngine:
             Started,
             container=name,
             runtime_id=item.id,
+            runtime_name=item.name,
             image_digest=self._once.result(("digest", item.definition["image"]), self._digest, item.definition["image"]),
             network_bindings=self._network_bindings(task, item),
         )

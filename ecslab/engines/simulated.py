@@ -295,6 +295,7 @@ class SimulatedEngine:
             Started,
             container=name,
             runtime_id=item.runtime_id,
+            runtime_name=f"ecs-{task.spec.family}-{task.spec.revision}-{name}-{hashlib.sha256(item.runtime_id.encode()).hexdigest()[:18]}",
             image_digest="sha256:" + hashlib.sha256(item.definition["image"].encode()).hexdigest(),
             network_bindings=self._bind(task, item),
         )

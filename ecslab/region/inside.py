@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from ..rules.errors import EcsError
+from . import metadata
 from .model import Task, without_none
 
 if TYPE_CHECKING:
@@ -87,97 +87,12 @@ class Inside:
             found = self.region.roles.credentials(self.task)
             return Answer(200, json.dumps(found.document())) if found else _error(404, "NoCredentials", "The task has no role.")
         for name in self.task.containers:
-            metadata, agent = f"/v4/{self._id(name)}", f"/api/{self._id(name)}"
+            about, agent = f"/v4/{self._id(name)}", f"/api/{self._id(name)}"
             if path == f"{agent}/task-protection/v1/state":
                 return self._protection(method, body)
-            if method == "GET" and path in (metadata, f"{metadata}/task", f"{metadata}/taskWithTags", f"{metadata}/stats", f"{metadata}/task/stats"):
-                return Answer(200, json.dumps(self._metadata(name, path.removeprefix(metadata))))
+            if method == "GET" and path.startswith(about) and path.removeprefix(about) in METADATA:
+                return Answer(200, json.dumps(METADATA[path.removeprefix(about)](self.region, self.task, name)))
         return _error(404, "NotFound", "There is nothing of this task at that address.")
-
-    # Metadata ---------------------------------------------------------------------------
-
-    def _metadata(self, container: str, rest: str) -> Any:
-        if not rest:
-            return self._container(container)
-        if rest.endswith("stats"):
-            stats = self._stats()
-            return stats if rest == "/task/stats" else stats.get(self._docker_id(container))
-        found = self._task()
-        if rest == "/taskWithTags":
-            found["TaskTags"] = {t["key"]: t["value"] for t in self.region.tags.get(self.task.arn, ())}
-        return found
-
-    def _docker_id(self, name: str) -> str:
-        return self.task.facts[name].get("runtimeId") or ""
-
-    def _stats(self) -> dict[str, Any]:
-        used = self.region.engine.usage(self.task.id)
-        read = _time(self.region.clock.now())
-        return {
-            self._docker_id(name): {
-                "read": read,
-                "name": name,
-                "id": self._docker_id(name),
-                "cpu_stats": {"cpu_usage": {"total_usage": int(one.cpu_seconds * 1e9)}},
-                "memory_stats": {"usage": one.memory_bytes},
-            }
-            for name, one in used.items()
-        }
-
-    def _task(self) -> dict[str, Any]:
-        task, definition = self.task, self.task.definition
-        fargate = task.launch_type == "FARGATE"
-        limits = {"CPU": int(definition["cpu"]) / 1024 if definition.get("cpu") else None, "Memory": int(definition["memory"]) if definition.get("memory") else None}
-        return without_none(
-            {
-                "Cluster": task.cluster.arn if fargate else task.cluster.name,
-                "TaskARN": task.arn,
-                "Family": task.task_definition.family,
-                "Revision": str(task.task_definition.revision),
-                "DesiredStatus": task.desired_status,
-                "KnownStatus": task.last_status,
-                "Limits": without_none(limits),
-                "PullStartedAt": _time(task.pull_started_at),
-                "PullStoppedAt": _time(task.pull_stopped_at),
-                "ExecutionStoppedAt": _time(task.execution_stopped_at),
-                "AvailabilityZone": task.zone or None,
-                "LaunchType": task.launch_type,
-                "VPCID": task.network.vpc_id if task.network else None,
-                "ServiceName": task.service.name if task.service else None,
-                "Containers": [self._container(name) for name in task.containers],
-            }
-        )
-
-    def _container(self, name: str) -> dict[str, Any]:
-        task, container = self.task, self.task.containers[name]
-        definition = next(c for c in task.definition["containerDefinitions"] if c["name"] == name)
-        facts = task.facts[name]
-        labels = {
-            "com.amazonaws.ecs.cluster": task.cluster.arn if task.launch_type == "FARGATE" else task.cluster.name,
-            "com.amazonaws.ecs.container-name": name,
-            "com.amazonaws.ecs.task-arn": task.arn,
-            "com.amazonaws.ecs.task-definition-family": task.task_definition.family,
-            "com.amazonaws.ecs.task-definition-version": str(task.task_definition.revision),
-        }
-        networks = {"NetworkMode": task.network_mode, "IPv4Addresses": [task.network.private_ip]} if task.network else {"NetworkMode": task.network_mode}
-        return without_none(
-            {
-                "DockerId": self._docker_id(name),
-                "Name": name,
-                "Image": definition["image"],
-                "ImageID": facts.get("imageDigest"),
-                "Labels": labels,
-                "DesiredStatus": task.desired_status,
-                "KnownStatus": container.api_status,
-                "ExitCode": container.exit_code,
-                "Limits": {"CPU": definition.get("cpu") or 0, **({"Memory": definition["memory"]} if definition.get("memory") else {})},
-                "StartedAt": _time(getattr(container, "run_since", None)),
-                "Type": "NORMAL",
-                "LogDriver": (definition.get("logConfiguration") or {}).get("logDriver"),
-                "ContainerARN": facts["containerArn"],
-                "Networks": [networks],
-            }
-        )
 
     # Task protection ----------------------------------------------------------------------
 
@@ -206,7 +121,7 @@ class Inside:
             failure = found["failures"][0]
             return Answer(200, json.dumps({"failure": {"Arn": failure["arn"], "Reason": failure["reason"], "Detail": failure.get("detail", "")}}))
         one = found["protectedTasks"][0]
-        shape = {"ExpirationDate": _time(one.get("expirationDate")), "ProtectionEnabled": one["protectionEnabled"], "TaskArn": one["taskArn"]}
+        shape = {"ExpirationDate": metadata.moment(one.get("expirationDate")), "ProtectionEnabled": one["protectionEnabled"], "TaskArn": one["taskArn"]}
         return Answer(200, json.dumps({"protection": without_none(shape)}))
 
 
@@ -214,5 +129,10 @@ def _error(status: int, code: str, message: str) -> Answer:
     return Answer(status, json.dumps({"code": code, "message": message}))
 
 
-def _time(at: float | None) -> str | None:
-    return None if at is None else datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+METADATA = {  # what follows the container's own address
+    "": metadata.of_container,
+    "/task": lambda region, task, _: metadata.of_task(region, task),
+    "/taskWithTags": lambda region, task, _: metadata.of_task(region, task, tags=True),
+    "/stats": metadata.stats_of,
+    "/task/stats": lambda region, task, _: metadata.stats(region, task),
+}

@@ -181,6 +181,10 @@ class Task:
     def health(self) -> str:
         return health.task_health(self.containers.values()) if self.is_checked else "UNKNOWN"
 
+    @property
+    def private_dns_name(self) -> str:
+        return f"ip-{self.network.private_ip.replace('.', '-')}.ec2.internal"
+
     def is_protected(self, now: float) -> bool:
         return self.protected_until is not None and now < self.protected_until
 
@@ -267,7 +271,7 @@ class Task:
             "subnetId": network.subnet_id,
             "networkInterfaceId": network.eni_id,
             "macAddress": network.mac,
-            "privateDnsName": f"ip-{network.private_ip.replace('.', '-')}.ec2.internal",
+            "privateDnsName": self.private_dns_name,
             "privateIPv4Address": network.private_ip,
         }
         return [

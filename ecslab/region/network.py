@@ -125,6 +125,13 @@ class Vpc:
     def zone(self, subnet_id: str) -> str:
         return self._subnet(subnet_id).availability_zone
 
+    def zone_id(self, zone: str) -> str | None:
+        """What a zone is called in every account, `use1-az1`."""
+        return next((one.zone_id for one in self._ec2.describe_availability_zones() if one.name == zone), None)
+
+    def cidr(self, subnet_id: str) -> str:
+        return self._subnet(subnet_id).cidr_block
+
     def attach(self, subnet_id: str, security_groups: list[str], public_ip: bool, description: str) -> tuple[Network, str | None]:
         """A new interface in that subnet: (its network, its public address or None)."""
         subnet = self._subnet(subnet_id)

@@ -93,6 +93,8 @@ class TaskController:
 
     def _created(self, task: Task, seen: base.Created) -> None:
         task.progress = replace(task.progress, created=True)
+        for name in task.containers:
+            task.facts[name]["createdAt"] = seen.at
 
     def _container_failed(self, task: Task, seen: base.ContainerFailed) -> None:
         self._change(task, seen.container, lambda c: lifecycle.failed(c, seen.reason))
@@ -101,7 +103,7 @@ class TaskController:
     def _started(self, task: Task, seen: base.Started) -> None:
         self._change(task, seen.container, lambda c: lifecycle.started(c, seen.at))
         task.facts[seen.container].update(
-            {"runtimeId": seen.runtime_id, "imageDigest": seen.image_digest, "networkBindings": list(seen.network_bindings)}
+            {"runtimeId": seen.runtime_id, "runtimeName": seen.runtime_name, "imageDigest": seen.image_digest, "networkBindings": list(seen.network_bindings)}
         )
         self._region.sessions.started(task, seen.container)
         deployment = task.service.deployment(task.deployment_id) if task.service else None
@@ -110,6 +112,8 @@ class TaskController:
 
     def _health(self, task: Task, seen: base.Health) -> None:
         before = task.health
+        if task.containers[seen.container].health != seen.status:
+            task.facts[seen.container]["healthSince"] = seen.at
         self._change(task, seen.container, lambda c: replace(c, health=seen.status))
         if task.health != before:
             task.version += 1
@@ -119,6 +123,7 @@ class TaskController:
     def _exited(self, task: Task, seen: base.Exited) -> None:
         container = task.containers[seen.container]
         self._change(task, seen.container, lambda c: lifecycle.exited(c, seen.exit_code, seen.oom_killed))
+        task.facts[seen.container]["finishedAt"] = seen.at
         self._region.sessions.stopped(task, seen.container)
         if container.essential and task.execution_stopped_at is None:
             task.execution_stopped_at = seen.at

@@ -183,6 +183,11 @@ def test_a_task_on_the_bridge_has_no_address_that_does_not_answer(story):
     story.until(lambda: story.task(arn)["lastStatus"] == "RUNNING")
     printed = story.region.engine.execute(arn.rpartition("/")[2], "app", ["env"]).output
     assert "AWS_EXECUTION_ENV=AWS_ECS_EC2" in printed and "169.254.170.2" not in printed
+    inside = story.region.inside(arn)
+    found = inside.get(inside.environment["ECS_CONTAINER_METADATA_URI_V4"].removeprefix("http://169.254.170.2")).json()
+    import docker
+
+    assert docker.from_env().containers.get(found["DockerId"]).name == found["DockerName"]
 
 
 def test_the_port_is_let_go_of_when_the_task_has_stopped(story):
