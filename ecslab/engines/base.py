@@ -199,6 +199,9 @@ class Engine(Protocol):
     def execute(self, task_id: str, container: str, command: Sequence[str]) -> Executed:
         """Run a command as root in a running container, and wait for its end. Raises NotExecuted."""
 
+    def image(self, source: str) -> tuple[str, int]:
+        """What an image of this machine is called for good, whatever its tag is given to later, and its bytes. ValueError when it is not here."""
+
     def usage(self, task_id: str) -> dict[str, Usage]: ...
 
     def enforces(self) -> tuple[bool, str]:

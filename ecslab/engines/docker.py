@@ -181,6 +181,14 @@ class DockerEngine:
             raise NotExecuted(f"Container {container} has stopped.")
         return docker_exec.run(self._docker, task.containers[container].id, command)
 
+    def image(self, source: str) -> tuple[str, int]:
+        if source.startswith("ecslab/"):
+            self._once.result("images", images.ensure_app_images, self._docker)
+        found = images.find(self._docker, source)
+        if found is None:
+            raise ValueError(f"Docker has no image {source!r} here. `docker images` lists those it has.")
+        return found["Id"], found["Size"]
+
     def usage(self, task_id: str) -> dict[str, Usage]:
         task = self._tasks.get(task_id)
         running = [(n, c) for n, c in task.containers.items() if c.state == "RUNNING"] if task else []

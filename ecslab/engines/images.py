@@ -31,8 +31,8 @@ TOOLS = ("nft", "socat")
 TOOLS_LABEL = "ecslab.tools"
 SOURCE_LABEL = "ecslab.source"  # what the image was made from; another value means: make it again
 
-# The lab's own images are made here, and private ECR repositories would be a real account's: neither is asked for elsewhere.
-LIVES_ONLY_HERE = re.compile(r"ecslab/|\d{12}\.dkr\.ecr\.")
+# The lab's own images are made here, an image by its id is here or nowhere, and private ECR repositories would be a real account's.
+LIVES_ONLY_HERE = re.compile(r"ecslab/|sha256:|\d{12}\.dkr\.ecr\.")
 
 Progress = Callable[[str], None]
 

@@ -157,6 +157,11 @@ class SimulatedEngine:
     def follow(self, task_id: str, container: str, heard: Heard) -> None:
         self._tasks[task_id].containers[container].heard = heard
 
+    def image(self, source: str) -> tuple[str, int]:
+        if not _exists(source):
+            raise ValueError(f"There is no image {source!r}. The lab's are {' and '.join(IMAGES)}.")
+        return source, 0
+
     def execute(self, task_id: str, container: str, command: Sequence[str]) -> Executed:
         task = self._tasks.get(task_id)
         item = task.containers[container] if task else None

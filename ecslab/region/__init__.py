@@ -36,6 +36,7 @@ from .event_bridge import EventBridge
 from .failures import Failures
 from .firewall import Firewall
 from .hosts import Hosts
+from .images import Images
 from .identifiers import ACCOUNT, Identifiers
 from .meters import Meters
 from .model import Cluster, ContainerInstance, Service, Task, TaskDefinition
@@ -152,6 +153,7 @@ class Region:
         self.codedeploy = CodeDeploy(self)
         self.auto_scaling = AutoScaling(self)
         self.awslogs = AwsLogs(self)
+        self.images = Images(self)
         self.event_bridge = EventBridge(self)
         self.monitoring = Monitoring(self)
         self.managed_scaling = ManagedScaling(self)
@@ -369,6 +371,15 @@ class Region:
         """
         with self.lock:
             return self.reach.ask(source, destination, port, protocol)
+
+    def push_image(self, repository: str, tag: str, source: str = "ecslab/app:1.0", findings: Sequence[dict] = ()) -> str:
+        """Put an image of this machine into a repository of ECR, as `docker push` would. Its URI comes back; tasks can run it.
+
+        source: an image Docker has; simulated, one of the lab's or a public one.
+        findings: what a scan of it will find, [{"name": "CVE-...", "severity": "HIGH"}]; nothing is really scanned.
+        ValueError when the source is not here, ClientError where ECR refuses (no repository, an immutable tag).
+        """
+        return self.images.push(repository, tag, source, findings)
 
     def timeline(self, service: str, cluster: str | None = None) -> "Timeline":
         """What a service's deployments did, moment by moment."""

@@ -27,7 +27,11 @@ FILES = "ResourceInitializationError: failed to download env files: "
 
 
 class Failed(Exception):
-    """The task cannot start; the text is its stoppedReason."""
+    """The task cannot start; the text is its stoppedReason. `container` names the one to blame, where there is one."""
+
+    def __init__(self, reason: str, container: str = ""):
+        super().__init__(reason)
+        self.container = container
 
 
 def filled(region: "Region", task: Task) -> tuple[Mapping, ...]:

@@ -196,7 +196,7 @@ def spec(region: "Region", task: Task) -> TaskSpec:
         family=task.task_definition.family,
         revision=task.task_definition.revision,
         network_mode=task.network_mode,
-        containers=filled(region, task),
+        containers=region.images.pulled(task, filled(region, task)),
         volumes=tuple(definition.get("volumes", ())),
         cpu=int(definition["cpu"]) if definition.get("cpu") else None,
         memory=int(definition["memory"]) if definition.get("memory") else None,

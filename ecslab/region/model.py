@@ -147,6 +147,7 @@ class Task:
     stopped_reason: str | None = None
     version: int = 1
     facts: dict[str, dict] = field(default_factory=dict)  # per container: runtimeId, imageDigest, networkBindings
+    image_digests: dict[str, str] = field(default_factory=dict)  # per container whose image came from ECR
     published: Mapping[int, int] = field(default_factory=dict)
     progress: lifecycle.Progress = lifecycle.Progress()
     prepared: bool = False

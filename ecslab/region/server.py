@@ -25,7 +25,7 @@ from . import sessions
 OURS = {"ecs": "EcsResponse", "applicationautoscaling": "ScalingResponse"}  # services answered by us, as moto's packages call them -> our response
 log = logging.getLogger("ecslab")
 # services of moto's that want mending -> where that is done
-MENDED = {"elb": "elbv2", "cloudwatch": "metrics", "codedeploy": "codedeploy", "ec2": "network", "autoscaling": "scaling_groups", "logs": "awslogs", "events": "event_bridge"}
+MENDED = {"elb": "elbv2", "cloudwatch": "metrics", "codedeploy": "codedeploy", "ec2": "network", "autoscaling": "scaling_groups", "logs": "awslogs", "events": "event_bridge", "ecr": "ecr"}
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "host.docker.internal")
 
 

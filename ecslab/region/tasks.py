@@ -102,8 +102,10 @@ class TaskController:
 
     def _started(self, task: Task, seen: base.Started) -> None:
         self._change(task, seen.container, lambda c: lifecycle.started(c, seen.at))
+        digest = task.image_digests.get(seen.container, seen.image_digest)
+        bindings = list(seen.network_bindings)
         task.facts[seen.container].update(
-            {"runtimeId": seen.runtime_id, "runtimeName": seen.runtime_name, "imageDigest": seen.image_digest, "networkBindings": list(seen.network_bindings)}
+            {"runtimeId": seen.runtime_id, "runtimeName": seen.runtime_name, "imageDigest": digest, "networkBindings": bindings}
         )
         self._region.sessions.started(task, seen.container)
         deployment = task.service.deployment(task.deployment_id) if task.service else None
@@ -170,12 +172,12 @@ class TaskController:
             if task.network:
                 task.attachment_status = "ATTACHING"
             trouble, spec = self._region.awslogs.trouble(task), None
+            failed = base.TaskFailed(task.id, trouble) if trouble else None
             try:
                 spec = launch.spec(self._region, task)
             except configuration.Failed as failure:
-                trouble = str(failure)
-            if trouble:
-                failed = base.TaskFailed(task.id, trouble)
+                failed = _as_observed(task, failure)
+            if failed:
                 self._region.wake_at(now + TO_NOTICE, lambda: self._region.observe(failed))
             else:
                 self._region.engine.prepare(spec)
@@ -262,3 +264,9 @@ class TaskController:
             task.cluster.tasks.pop(task.id, None)
             self._by_id.pop(task.id, None)
             self._region.tags.pop(task.arn, None)
+
+
+def _as_observed(task: Task, failure: configuration.Failed) -> base.Observation:
+    if failure.container:
+        return base.ContainerFailed(task.id, container=failure.container, reason=str(failure))
+    return base.TaskFailed(task.id, str(failure))
