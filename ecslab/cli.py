@@ -318,8 +318,8 @@ def labs(check: bool, names: tuple[str, ...]) -> None:
 @click.option("-o", "output", required=True, type=click.Path(dir_okay=False), help="The file to write.")
 @click.option("--key/--no-key", default=True, show_default=True, help="Without the key: html only.")
 @click.option("--computed", type=click.IntRange(0, 100), default=0, metavar="N", help="Also N questions of each generator.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The first seed of computed questions.")
-def export_command(form: str, topics: tuple[str, ...], output: str, key: bool, computed: int, seed: int) -> None:
+@click.option("--seed", type=click.IntRange(0), default=None, help="The first seed of computed questions; 0 unless told.")
+def export_command(form: str, topics: tuple[str, ...], output: str, key: bool, computed: int, seed: int | None) -> None:
     """Write questions as moodle, gift, qti, anki, jupyterquiz, csv or html."""
     from .teach.formats.commands import export_to
 

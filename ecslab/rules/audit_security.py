@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Iterable, Mapping
 
 from .audit_check import HIGH, LOW, MEDIUM, Judged, Picture, Role, check, fine, update_service, wrong
-from .policy import TASKS, decide
+from .exec_command import PERMISSIONS
+from .policy import TASKS, decide, several, statements
 
 TASK_ROLE = "Amazon ECS task IAM role"
 EXECUTION_ROLE = "Amazon ECS task execution IAM role"
@@ -16,7 +17,6 @@ ANYWHERE = {"0.0.0.0/0", "::/0"}
 UNNAMED = ("ssmmessages:", "xray:", "ecr:GetAuthorizationToken", "cloudwatch:PutMetricData")
 READS = ("Describe", "List")
 EXECUTION = ("ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage", "logs:CreateLogStream", "logs:PutLogEvents")
-EXEC_CHANNELS = tuple(f"ssmmessages:{action}{kind}Channel" for action in ("Create", "Open") for kind in ("Control", "Data"))
 
 
 # Roles ----------------------------------------------------------------------------------
@@ -76,13 +76,13 @@ def _privilege(role: Role | None, unnamed: tuple[str, ...]) -> Judged | None:
 
 
 def _too_wide(document: Mapping, unnamed: tuple[str, ...]) -> Iterable[str]:
-    for statement in _several(document.get("Statement")):
+    for statement in statements(document):
         if statement["Effect"] != "Allow":
             continue
         if "NotAction" in statement:
-            yield "everything but " + ", ".join(_several(statement["NotAction"]))
-        every = "NotResource" in statement or "*" in _several(statement.get("Resource"))
-        for action in _several(statement.get("Action")):
+            yield "everything but " + ", ".join(several(statement["NotAction"]))
+        every = "NotResource" in statement or "*" in several(statement.get("Resource"))
+        for action in several(statement.get("Action")):
             if action == "*" or action.endswith(":*") and not action.startswith(UNNAMED):
                 yield action
             elif every and not _has_no_resource(action, unnamed):
@@ -91,10 +91,6 @@ def _too_wide(document: Mapping, unnamed: tuple[str, ...]) -> Iterable[str]:
 
 def _has_no_resource(action: str, unnamed: tuple[str, ...]) -> bool:
     return action.startswith(UNNAMED) or action in unnamed or action.partition(":")[2].startswith(READS)
-
-
-def _several(value) -> list:
-    return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 @check(
@@ -137,9 +133,14 @@ def role_trust(picture: Picture) -> Judged | None:
 
 
 def _others(role: Role) -> set[str]:
-    principals = [s.get("Principal") for s in _several(role.trust.get("Statement")) if s["Effect"] == "Allow"]
-    trusted = {p for one in principals for p in ([one] if isinstance(one, str) else [v for values in one.values() for v in _several(values)])}
-    return trusted - {TASKS}
+    """Who else is trusted, and whoever is not kept out by NotPrincipal."""
+    allowing = [s for s in statements(role.trust) if s["Effect"] == "Allow"]
+    trusted = {name for statement in allowing for name in _principals(statement.get("Principal"))}
+    return (trusted - {TASKS}) | {"everybody but some" for statement in allowing if "NotPrincipal" in statement}
+
+
+def _principals(given: str | Mapping | None) -> list[str]:
+    return [name for names in given.values() for name in several(names)] if isinstance(given, Mapping) else several(given)
 
 
 def _roles(picture: Picture) -> str:
@@ -162,7 +163,7 @@ def _trust(picture: Picture, of: Iterable[str]) -> str:
 def trust_condition(picture: Picture) -> Judged | None:
     if not picture.roles:
         return None
-    open_ = sorted({role.name for role in picture.roles.values() if not all(map(_bound, _several(role.trust.get("Statement"))))})
+    open_ = sorted({role.name for role in picture.roles.values() if not all(map(_bound, statements(role.trust)))})
     if open_:
         return wrong(f"{', '.join(open_)} has neither aws:SourceAccount nor aws:SourceArn", _trust(picture, open_))
     return fine(f"{_roles(picture)}: bound to an account")
@@ -182,10 +183,10 @@ def exec_permissions(picture: Picture) -> Judged | None:
     if not picture.service.get("enableExecuteCommand") or "task" not in picture.roles:
         return None
     role = picture.roles["task"]
-    missing = [action for action in EXEC_CHANNELS if not decide(role.policies, action)]
+    missing = [action for action in PERMISSIONS if not decide(role.policies, action)]
     if not missing:
         return fine(f"role {role.name} allows the four actions of ssmmessages")
-    statement = {"Effect": "Allow", "Action": list(EXEC_CHANNELS), "Resource": "*"}
+    statement = {"Effect": "Allow", "Action": list(PERMISSIONS), "Resource": "*"}
     document = {"Version": "2012-10-17", "Statement": [statement]}
     change = f'iam.put_role_policy(RoleName={role.name!r}, PolicyName="ecs-exec", PolicyDocument=json.dumps({document!r}))'
     return wrong(f"role {role.name} does not allow {', '.join(missing)}", change)

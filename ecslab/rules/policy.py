@@ -27,7 +27,7 @@ class Decision:
 
 def decide(policies: Iterable[Mapping], action: str, resource: str = "*", context: Mapping[str, str] = {}) -> Decision:
     """May an identity with these policy documents do that? `context` holds condition keys and their values."""
-    effects = {s["Effect"] for p in policies for s in _statements(p) if _applies(s, action, resource, context)}
+    effects = {s["Effect"] for p in policies for s in statements(p) if _applies(s, action, resource, context)}
     return Decision("Allow" in effects and "Deny" not in effects, "Deny" in effects)
 
 
@@ -35,7 +35,7 @@ def trusts(document: Mapping, service: str = TASKS, context: Mapping[str, str] =
     """Does a role's trust policy let that service assume it?"""
     effects = {
         s["Effect"]
-        for s in _statements(document)
+        for s in statements(document)
         if _matches(s.get("Action"), "sts:AssumeRole", fold=True) and _is_principal(s, service) and _conditions(s, context)
     }
     return effects == {"Allow"}
@@ -51,7 +51,8 @@ def denied(caller: str, action: str, resource: str, decision: Decision) -> str:
     return f"User: {caller} is not authorized to perform: {action} on resource: {resource} {why}"
 
 
-def _statements(document: Mapping) -> list[Mapping]:
+def statements(document: Mapping) -> list[Mapping]:
+    """The statements of a policy, also where it has a single one outside a list."""
     found = document.get("Statement") or []
     return [found] if isinstance(found, Mapping) else list(found)
 
@@ -71,10 +72,11 @@ def _element(statement: Mapping, name: str, value: str, fold: bool = False) -> b
 
 
 def _matches(patterns: Any, value: str, fold: bool = False) -> bool:
-    return any(_pattern(p, fold).fullmatch(value) for p in _several(patterns))
+    return any(_pattern(p, fold).fullmatch(value) for p in several(patterns))
 
 
-def _several(value: Any) -> list[str]:
+def several(value: Any) -> list[str]:
+    """An element's values, also where it is written as a single one, or not at all."""
     return [] if value is None else [str(v) for v in value] if isinstance(value, list) else [str(value)]
 
 
@@ -87,7 +89,7 @@ def _pattern(text: str, fold: bool) -> re.Pattern:
 
 def _is_principal(statement: Mapping, service: str) -> bool:
     principal = statement.get("Principal")
-    return principal == "*" or isinstance(principal, Mapping) and service in _several(principal.get("Service"))
+    return principal == "*" or isinstance(principal, Mapping) and service in several(principal.get("Service"))
 
 
 # Conditions -----------------------------------------------------------------------------
@@ -121,4 +123,4 @@ def _condition(operator: str, value: str | None, wanted: Any, effect: str) -> bo
         return effect == "Deny"  # what cannot be judged here never opens a door
     if value is None:
         return if_exists or negated
-    return any(test(value, one) for one in _several(wanted)) is not negated
+    return any(test(value, one) for one in several(wanted)) is not negated

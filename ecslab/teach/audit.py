@@ -4,7 +4,6 @@
 """
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from functools import cache
 from typing import Any, Callable, Iterable, Mapping
@@ -15,6 +14,7 @@ from ecslab.rules.audit import HOW, Report
 from ecslab.rules.audit import audit as judged
 from ecslab.rules.audit_check import Finding, Picture, Repository, Role
 
+from .aws import document, log_group, role_policies
 from .mistakes import Mistake
 from .text import indented
 
@@ -167,11 +167,13 @@ def _dimensions(alarm: Mapping) -> Iterable[set[tuple[str, str]]]:
 
 
 def _network(ec2: Any, service: Mapping) -> dict[str, Any]:
-    """Subnets and what belongs to them; nothing for a service without interfaces of its own."""
+    """Subnets and what belongs to them; nothing for a service without interfaces of its own, or whose subnets are gone."""
     awsvpc = (service.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
     if not awsvpc:
         return {}
-    subnets = ec2.describe_subnets(SubnetIds=awsvpc["subnets"])["Subnets"]
+    subnets = _unless_missing(lambda: ec2.describe_subnets(SubnetIds=awsvpc["subnets"])["Subnets"])
+    if not subnets:
+        return {}
     vpc = subnets[0]["VpcId"]
     mine = [{"Name": "vpc-id", "Values": [vpc]}]
     tables = ec2.describe_route_tables(Filters=mine)["RouteTables"]
@@ -181,7 +183,7 @@ def _network(ec2: Any, service: Mapping) -> dict[str, Any]:
     return {
         "subnets": tuple(subnets),
         "public_subnets": frozenset(s["SubnetId"] for s in subnets if _is_public(s["SubnetId"], tables)),
-        "security_groups": tuple(ec2.describe_security_groups(**wanted)["SecurityGroups"]),
+        "security_groups": tuple(_unless_missing(lambda: ec2.describe_security_groups(**wanted)["SecurityGroups"]) or ()),
         "flow_logs": tuple(logged),
     }
 
@@ -202,36 +204,21 @@ def _roles(iam: Any, definition: Mapping) -> dict[str, Role]:
 
 def _role(iam: Any, name: str) -> Role:
     role = iam.get_role(RoleName=name)["Role"]
-    inline = [iam.get_role_policy(RoleName=name, PolicyName=one)["PolicyDocument"] for one in iam.list_role_policies(RoleName=name)["PolicyNames"]]
-    attached = [_managed(iam, one["PolicyArn"]) for one in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]]
-    return Role(role["Arn"], _document(role["AssumeRolePolicyDocument"]), tuple(map(_document, [*inline, *attached])))
-
-
-def _managed(iam: Any, arn: str) -> Any:
-    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
-    return iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
-
-
-def _document(given: Any) -> Mapping:
-    return json.loads(given) if isinstance(given, str) else given
+    return Role(role["Arn"], document(role["AssumeRolePolicyDocument"]), tuple(role_policies(iam, name)))
 
 
 def _log_groups(client: Callable[[str], Any], definition: Mapping) -> dict[str, Mapping]:
     """Those the containers' awslogs drivers name, as far as they are there."""
     drivers = [c.get("logConfiguration") or {} for c in definition["containerDefinitions"]]
-    named = {d["options"]["awslogs-group"] for d in drivers if d.get("logDriver") == "awslogs"}
-    found = (_log_group(client("logs"), name) for name in sorted(named))
+    named = {(d.get("options") or {}).get("awslogs-group") for d in drivers if d.get("logDriver") == "awslogs"} - {None}
+    found = (log_group(client("logs"), name) for name in sorted(named))
     return {group["logGroupName"]: group for group in found if group}
-
-
-def _log_group(logs: Any, name: str) -> Mapping | None:
-    groups = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
-    return next((group for group in groups if group["logGroupName"] == name), None)
 
 
 def _repositories(ecr: Any, definition: Mapping) -> dict[str, Repository]:
     """By image, those of this account's registry."""
-    images = {c["image"] for c in definition["containerDefinitions"] if ".dkr.ecr." in c["image"]}
+    region, account = definition["taskDefinitionArn"].split(":")[3:5]
+    images = {c["image"] for c in definition["containerDefinitions"] if c["image"].startswith(f"{account}.dkr.ecr.{region}.")}
     found = {image: _unless_missing(lambda: _repository(ecr, image)) for image in sorted(images)}
     return {image: repository for image, repository in found.items() if repository}
 

@@ -5,7 +5,9 @@ with, or None when there is no such thing. Nothing here changes the region.
 """
 from __future__ import annotations
 
-from typing import Any, Callable
+import json
+from typing import Any, Callable, Mapping
+from urllib.parse import unquote
 
 MISSING = {"ClusterNotFoundException", "ServiceNotFoundException", "ClientException", "InvalidParameterException"}
 BATCH = 100  # DescribeTasks takes at most 100 tasks
@@ -71,3 +73,38 @@ class Aws:
             if error.response["Error"]["Code"] in MISSING:
                 return None
             raise
+
+
+# What several readers of IAM and CloudWatch Logs want -------------------------------------------
+
+
+def role_policies(iam: Any, name: str) -> list[Mapping]:
+    """The documents of a role's inline and attached policies."""
+    attached = iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
+    return _inline(iam.list_role_policies, iam.get_role_policy, RoleName=name) + [_managed(iam, one["PolicyArn"]) for one in attached]
+
+
+def user_policies(iam: Any, name: str) -> list[Mapping]:
+    """The documents of a user's inline and attached policies."""
+    attached = iam.list_attached_user_policies(UserName=name)["AttachedPolicies"]
+    return _inline(iam.list_user_policies, iam.get_user_policy, UserName=name) + [_managed(iam, one["PolicyArn"]) for one in attached]
+
+
+def document(given: Any) -> Mapping:
+    """A policy document, read where it comes as a text."""
+    return json.loads(unquote(given)) if isinstance(given, str) else given
+
+
+def log_group(logs: Any, name: str) -> Mapping | None:
+    """The log group of exactly that name."""
+    groups = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    return next((group for group in groups if group["logGroupName"] == name), None)
+
+
+def _inline(names: Callable, read: Callable, **whose: str) -> list[Mapping]:
+    return [document(read(**whose, PolicyName=name)["PolicyDocument"]) for name in names(**whose)["PolicyNames"]]
+
+
+def _managed(iam: Any, arn: str) -> Mapping:
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    return document(iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"])

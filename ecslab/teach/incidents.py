@@ -14,6 +14,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Callable
 
+from .aws import log_group
 from .mistakes import Mistake
 
 CLUSTER = "demo"
@@ -74,7 +75,7 @@ def _unanswered_check(aws: Any) -> None:
 def _without_group(aws: Any) -> None:
     """A log group that nobody has made."""
     logs = aws.client("logs")
-    if _has_group(logs, "/demo/mail"):
+    if log_group(logs, "/demo/mail"):
         logs.delete_log_group(logGroupName="/demo/mail")
     _serve(aws, "mail", _revision(aws, "mail", GOOD))
 
@@ -145,12 +146,8 @@ def _policy(statement: dict) -> str:
 
 def _group(aws: Any, name: str) -> None:
     logs = aws.client("logs")
-    if not _has_group(logs, name):
+    if not log_group(logs, name):
         logs.create_log_group(logGroupName=name)
-
-
-def _has_group(logs: Any, name: str) -> bool:
-    return any(group["logGroupName"] == name for group in logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"])
 
 
 def _target_group(elb: Any, name: str) -> str | None:

@@ -1,40 +1,13 @@
 """Exercises of lab 10: who may do what, and what a container may do."""
-import json
 from datetime import datetime
-from urllib.parse import unquote
 
 from ecslab.rules import policy
 from ecslab.teach import Saw, exercise
+from ecslab.teach.aws import document, role_policies, user_policies
 
 CLUSTER, SERVICE = "demo", "shop"
 TASKS = {"iam:PassedToService": policy.TASKS}
 DEFINITION = "describe_task_definition -> containerDefinitions[0]"
-
-
-def _document(given):
-    return json.loads(unquote(given)) if isinstance(given, str) else given
-
-
-def _inline(names, read, **whose):
-    """The inline policies of a role or a user."""
-    return [_document(read(**whose, PolicyName=name)["PolicyDocument"]) for name in names(**whose)["PolicyNames"]]
-
-
-def _role_policies(aws, name):
-    iam = aws.client("iam")
-    attached = iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
-    return _inline(iam.list_role_policies, iam.get_role_policy, RoleName=name) + [_managed(iam, one["PolicyArn"]) for one in attached]
-
-
-def _user_policies(aws, name):
-    iam = aws.client("iam")
-    attached = iam.list_attached_user_policies(UserName=name)["AttachedPolicies"]
-    return _inline(iam.list_user_policies, iam.get_user_policy, UserName=name) + [_managed(iam, one["PolicyArn"]) for one in attached]
-
-
-def _managed(iam, arn):
-    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
-    return _document(iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"])
 
 
 def _may(policies, words, action, resource, wanted, where, context={}):
@@ -100,8 +73,8 @@ def _reads_password(aws, container):
     """,
 )
 def trust(aws):
-    document = _document(aws.client("iam").get_role(RoleName="courier")["Role"]["AssumeRolePolicyDocument"])
-    tasks, functions = policy.trusts(document), policy.trusts(document, "lambda.amazonaws.com")
+    trust = document(aws.client("iam").get_role(RoleName="courier")["Role"]["AssumeRolePolicyDocument"])
+    tasks, functions = policy.trusts(trust), policy.trusts(trust, "lambda.amazonaws.com")
     running = [t for t in aws.tasks(CLUSTER, family="courier") if t["lastStatus"] == "RUNNING"]
     where = "iam get_role -> AssumeRolePolicyDocument"
     return [
@@ -139,7 +112,7 @@ def trust(aws):
     """,
 )
 def pass_role(aws):
-    policies = _user_policies(aws, "developer")
+    policies = user_policies(aws.client("iam"), "developer")
     arn = "arn:aws:iam::{}:role/{}".format
     account = aws.client("sts").get_caller_identity()["Account"]
     courier, admin = arn(account, "courier"), arn(account, "admin")
@@ -216,7 +189,7 @@ def secret(aws):
     """,
 )
 def execution_role(aws):
-    policies, found = _role_policies(aws, "shop-execution"), _secret(aws)
+    policies, found = role_policies(aws.client("iam"), "shop-execution"), _secret(aws)
     if found is None:
         return [Saw(False, "no secret shop/db", "the secret of the lab", "secretsmanager list_secrets")]
     container, over = _settled(aws)
@@ -297,7 +270,7 @@ def rotate(aws):
     """,
 )
 def least_privilege(aws):
-    policies = _role_policies(aws, "reports-app")
+    policies = role_policies(aws.client("iam"), "reports-app")
     secrets = {one["Name"]: one["ARN"] for one in aws.client("secretsmanager").list_secrets()["SecretList"]}
     where = "iam list_role_policies, get_role_policy"
     bucket = "arn:aws:s3:::{}/2026.csv".format

@@ -2,6 +2,7 @@
 import json
 
 from ecslab.teach import Saw, exercise
+from ecslab.teach.aws import log_group
 from ecslab.teach.incidents import begin
 
 CLUSTER = "demo"
@@ -37,11 +38,6 @@ def _messages(aws, group):
         return [event["message"] for event in aws.client("logs").filter_log_events(logGroupName=group)["events"]]
     except aws.client("logs").exceptions.ResourceNotFoundException:
         return []
-
-
-def _retention(aws, name):
-    found = aws.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
-    return next((group.get("retentionInDays") for group in found if group["logGroupName"] == name), None)
 
 
 def _queue_length(aws, name):
@@ -85,7 +81,7 @@ def whole_stories(aws):
         return seen
     options = _log_options(_app(aws, service))
     begins = options.get("awslogs-multiline-pattern") or options.get("awslogs-datetime-format")
-    kept = _retention(aws, "/demo/orders")
+    kept = (log_group(aws.client("logs"), "/demo/orders") or {}).get("retentionInDays")
     whole = [message for message in _messages(aws, "/demo/orders") if "order=" in message.split("\n")[0] and "\n" in message]
     return [
         Saw(bool(begins), f"pattern of the driver: {begins or 'none'}", "a pattern that begins an event", "describe_task_definition -> logConfiguration.options"),

@@ -213,3 +213,31 @@ def test_the_command_prints_the_report_and_fails_under_the_threshold(bad):
 def test_what_the_command_can_not_ask_is_told_in_a_line(bad, words, told):
     done = CliRunner().invoke(main, ["audit", *words])
     assert done.exit_code == 1 and done.output.startswith(told)
+
+
+def test_a_service_whose_surroundings_are_gone_is_still_judged():
+    """Deleted subnets and groups, a log driver without a group, somebody else's registry, a trust that names whom it keeps out."""
+    with start(engine="simulated", seed=6) as region:
+        ecs, ec2, iam = (region.client(name) for name in ("ecs", "ec2", "iam"))
+        vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="172.31.240.0/24")["Subnet"]["SubnetId"]
+        group = ec2.create_security_group(GroupName="gone", Description="gone", VpcId=vpc)["GroupId"]
+        arn = role(iam, "app", document("s3:GetObject", "arn:aws:s3:::shop/*"), "ecs-tasks.amazonaws.com")
+        statement = {"Effect": "Allow", "NotPrincipal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "sts:AssumeRole"}
+        ours = {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        iam.update_assume_role_policy(RoleName="app", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [ours, statement]}))
+        ecs.create_cluster(clusterName="demo")
+        image = "999999999999.dkr.ecr.us-east-1.amazonaws.com/theirs:1"
+        ecs.register_task_definition(
+            family="web", requiresCompatibilities=["FARGATE"], networkMode="awsvpc", cpu="256", memory="512", taskRoleArn=arn,
+            containerDefinitions=[{"name": "app", "image": "ecslab/app:1.0"}, {"name": "theirs", "image": image, "essential": False}],
+            executionRoleArn=role(iam, "starts", document("ecr:GetAuthorizationToken"), "ecs-tasks.amazonaws.com"),
+        )  # fmt: skip
+        network = {"awsvpcConfiguration": {"subnets": [subnet], "securityGroups": [group]}}
+        ecs.create_service(cluster="demo", serviceName="web", taskDefinition="web", desiredCount=0, launchType="FARGATE", networkConfiguration=network)
+        ec2.delete_security_group(GroupId=group)
+        ec2.delete_subnet(SubnetId=subnet)
+        report = audit(region.client, "web")
+        found = {one.check.id: one.found for one in report.failed}
+        assert found["role-trust"] == "role app trusts everybody but some as well"
+        assert {"image-scan", "private-subnets", "security-group"} <= {one.check.id for one in report.inapplicable}

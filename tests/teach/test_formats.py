@@ -479,6 +479,11 @@ def test_the_command_exports_and_imports(tmp_path):
     assert list(load_bank(tmp_path).questions) == [question.id for question in load_bank().topic("pricing")]
 
 
+def test_a_seed_without_computed_questions_is_no_silent_wish(tmp_path):
+    answer = CliRunner().invoke(main, ["export", "csv", "pricing", "--seed", "7", "-o", str(tmp_path / "out.csv")])
+    assert answer.exit_code == 1 and "--computed" in answer.output and not (tmp_path / "out.csv").exists()
+
+
 def test_the_command_touches_no_question_file_that_is_there(tmp_path):
     (tmp_path / "q.json").write_text(json.dumps([QUIZ]))
     (tmp_path / "mine.yaml").write_text("mine")

@@ -12,11 +12,13 @@ from .reading import save
 SHOWN = 20  # of the questions left out
 
 
-def export_to(name: str, topics: Sequence[str], output: str, key: bool = True, computed: int = 0, seed: int = 0) -> list[str]:
+def export_to(name: str, topics: Sequence[str], output: str, key: bool = True, computed: int = 0, seed: int | None = None) -> list[str]:
     """Write questions as `output`; `computed` is how many of each generator, from that seed on."""
     if name not in FORMATS:
         raise FormatError(f"There is no format {name!r}. Formats are: {', '.join(FORMATS)}.")
-    exported = export(name, load_bank(), topics, key=key, computed=computed, seed=seed)
+    if seed is not None and not computed:
+        raise FormatError("--seed is for computed questions: say with --computed how many of each generator.")
+    exported = export(name, load_bank(), topics, key=key, computed=computed, seed=seed or 0)
     save(output, exported.content)
     return [f"Wrote {exported.count} questions to {output}.", *_left_out(exported.left_out)]
 
