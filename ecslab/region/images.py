@@ -76,7 +76,7 @@ class Images:
         role = self._region.roles.execution(task)
         if role is not None:
             self._may_pull(task, role, container, found)
-        digest = self._digest(container, found)
+        digest = self._digest(container, found, _first_seen(task, container))
         if digest not in self._here:
             raise _cannot_pull(container, "there is only a record of this image: put one behind it with region.push_image")
         task.image_digests[container["name"]] = digest
@@ -94,14 +94,15 @@ class Images:
             if not role.decide(action, arn):
                 raise _cannot_pull(container, f"pulling from host {found['host']} failed with status code [manifests {_which(found)}]: 403 Forbidden")
 
-    def _digest(self, container: Mapping, found: re.Match) -> str:
+    def _digest(self, container: Mapping, found: re.Match, pinned: str | None) -> str:
         repositories = ecr.backend(found["region"]).repositories if found["account"] == ACCOUNT else {}
         repository = repositories.get(found["repository"])
         if repository is None:
             name, registry = found["repository"], found["account"]
             raise _cannot_pull(container, f"name unknown: The repository with name '{name}' does not exist in the registry with id '{registry}'")
+        wanted = found["digest"] or pinned
         for image in repository.images:
-            if found["digest"] == image.get_image_digest() or not found["digest"] and _which(found) in image.image_tags:
+            if wanted == image.get_image_digest() or not wanted and _which(found) in image.image_tags:
                 return image.get_image_digest()
         raise _cannot_pull(container, f"{container['image']}: not found")
 
@@ -123,6 +124,13 @@ class Images:
                 ends = set(ecr_lifecycle.expired(json.loads(repository.lifecycle_policy), present, self._region.clock.now()))
                 repository.images = [i for i in repository.images if i.get_image_digest() not in ends]
         self._look_tomorrow()
+
+
+def _first_seen(task: Task, container: Mapping) -> str | None:
+    """What the first tasks of its deployment got under the same tag, unless versionConsistency is disabled."""
+    deployment = task.service.deployment(task.deployment_id) if task.service else None
+    consistent = container.get("versionConsistency") != "disabled"
+    return deployment.digests.get(container["name"]) if deployment is not None and consistent else None
 
 
 def _which(found: re.Match) -> str:

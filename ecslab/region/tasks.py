@@ -109,8 +109,8 @@ class TaskController:
         )
         self._region.sessions.started(task, seen.container)
         deployment = task.service.deployment(task.deployment_id) if task.service else None
-        if deployment is not None and seen.image_digest:
-            deployment.digests.setdefault(seen.container, seen.image_digest)
+        if deployment is not None and digest:
+            deployment.digests.setdefault(seen.container, digest)
 
     def _health(self, task: Task, seen: base.Health) -> None:
         before = task.health

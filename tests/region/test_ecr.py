@@ -160,3 +160,20 @@ IMAGES = [Image("a", ("dev-1",), 0), Image("b", ("dev-2", "prod-1"), DAY), Image
 )
 def test_a_rule_expires_only_what_no_rule_before_it_chose(rules, ends):
     assert expired({"rules": rules}, IMAGES, now=4 * DAY) == ends
+
+
+@pytest.mark.parametrize("consistency, versions", [({}, ["1.0"]), ({"versionConsistency": "disabled"}, ["1.0", "2.0"])])
+def test_a_deployment_keeps_the_image_its_first_tasks_got(lab, ecr, consistency, versions):
+    uri = lab.region.push_image("shop", "stable", "ecslab/app:1.0")
+    lab.define("shop", image=uri, container=consistency, executionRoleArn=role(lab, "pulls", *PULL_AND_LOG))
+    lab.serve("shop", "shop", 1)
+    lab.region.run_for("2m")
+    lab.region.push_image("shop", "stable", "ecslab/app:2.0")
+    lab.ecs.update_service(cluster="demo", service="shop", desiredCount=2)
+    lab.region.run_for("2m")
+    arns = lab.ecs.list_tasks(cluster="demo", serviceName="shop")["taskArns"]
+    assert sorted({lab.region.logs(arn)[0].split()[2] for arn in arns}) == versions and len(arns) == 2
+    lab.ecs.update_service(cluster="demo", service="shop", forceNewDeployment=True)
+    lab.region.run_for("10m")
+    arns = lab.ecs.list_tasks(cluster="demo", serviceName="shop")["taskArns"]
+    assert {lab.region.logs(arn)[0].split()[2] for arn in arns} == {"2.0"}
