@@ -337,10 +337,10 @@ class DockerEngine:
             return str(folder)
         try:
             name, ends_with_task = docker_volumes.name(volume, self._region_id, task.spec.task_id)
+            with named("CannotCreateVolumeError"):
+                found = docker_volumes.ensure(self._docker, volume, name, self._labels, self._allow_unsafe)
         except docker_volumes.NotBuilt as error:
             raise StepFailed(f"CannotCreateVolumeError: {error}") from error
-        with named("CannotCreateVolumeError"):
-            found = docker_volumes.ensure(self._docker, volume, name, self._labels)
         if ends_with_task:
             task.volumes.append(found)
         return found

@@ -51,9 +51,14 @@ def _volume_wants(definition: Mapping, volumes: Mapping[str, Mapping], lab_folde
         source = (volume.get("host") or {}).get("sourcePath")
         if source:
             yield from _path_wants(host_path(source, lab_folder), lab_folder)
-        options = (volume.get("dockerVolumeConfiguration") or {}).get("driverOpts") or {}
-        if options.get("type", "tmpfs") != "tmpfs" or "bind" in options.get("o", "") or options.get("device", "tmpfs") != "tmpfs":
+        if mounts_more(volume):
             yield f"the volume {volume['name']} mounts something of this machine or its network"
+
+
+def mounts_more(volume: Mapping) -> bool:
+    """Do the options of a volume's driver name anything but memory?"""
+    options = (volume.get("dockerVolumeConfiguration") or {}).get("driverOpts") or {}
+    return options.get("type", "tmpfs") != "tmpfs" or "bind" in options.get("o", "") or options.get("device", "tmpfs") != "tmpfs"
 
 
 def _path_wants(path: Path, lab_folder: Path) -> Iterator[str]:

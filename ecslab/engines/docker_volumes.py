@@ -19,7 +19,7 @@ NOT_BUILT = ("fsxWindowsFileServerVolumeConfiguration", "s3filesVolumeConfigurat
 
 
 class NotBuilt(Exception):
-    """A kind of volume that cannot be had here."""
+    """A volume that cannot be had here."""
 
 
 def folder(volume: Mapping, lab_folder: Path) -> Path | None:
@@ -46,12 +46,20 @@ def name(volume: Mapping, region_id: str, task_id: str) -> tuple[str, bool]:
     return f"ecslab-{region_id}-{task_id}-{volume['name']}", True
 
 
-def ensure(client: "docker.APIClient", volume: Mapping, docker_name: str, labels: Mapping[str, str]) -> str:
-    """The name of a Docker volume that exists now. A shared one that is not autoprovisioned must exist already."""
+def ensure(client: "docker.APIClient", volume: Mapping, docker_name: str, labels: Mapping[str, str], allow_unsafe: bool) -> str:
+    """The name of a Docker volume that exists now. A shared one that is not autoprovisioned must exist already.
+
+    Raises NotBuilt for a volume of this machine that is none of the region's.
+    """
     settings = volume.get("dockerVolumeConfiguration") or {}
     if _is_shared(volume) and not settings.get("autoprovision"):
         ours = client.volumes(filters={"name": f"^{docker_name}$"})["Volumes"]
-        return docker_name if ours else client.inspect_volume(volume["name"])["Name"]
+        if ours:
+            return docker_name
+        found = client.inspect_volume(volume["name"])["Name"]
+        if not allow_unsafe:
+            raise NotBuilt(f"refused: the volume {found} of this machine was not made here ({docker_safety.SWITCH})")
+        return found
     client.create_volume(
         docker_name,
         driver=settings.get("driver"),

@@ -22,7 +22,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Callable, Sequence
 
-from ..engines import base
+from ..engines import base, docker_safety
 from ..rules.errors import EcsError, client
 from . import log_notes, registry
 from .auto_scaling import AutoScaling
@@ -610,11 +610,13 @@ class Region:
             source = (volume.get("host") or {}).get("sourcePath")
             if source and not self._inside_lab(source):
                 raise client(f"Volume '{volume['name']}' mounts {source}, outside the lab's folder {self.lab_folder}. {switch}")
+            if docker_safety.mounts_more(volume):
+                raise client(f"Volume '{volume['name']}' mounts something of this machine or its network. {switch}")
         if definition.get("pidMode") == "host" or definition.get("ipcMode") == "host":
             raise client(f"pidMode and ipcMode 'host' would share this machine's processes. {switch}")
 
     def _inside_lab(self, path: str) -> bool:
-        return Path(path).resolve().is_relative_to(self.lab_folder)
+        return docker_safety.host_path(path, self.lab_folder).is_relative_to(self.lab_folder)
 
     # The loop ---------------------------------------------------------------
 

@@ -548,6 +548,17 @@ def test_a_docker_volume_that_binds_a_folder_is_refused(lab):
     assert "refused: the volume v mounts" in lab.failure(mounting("")[0], volumes=(volume,))
 
 
+def test_a_docker_volume_of_this_machine_is_not_handed_out(lab):
+    theirs = lab.docker.create_volume(labels={"ecslab.test": "theirs"})["Name"]
+    try:
+        volume = {"name": theirs, "dockerVolumeConfiguration": {"scope": "shared", "autoprovision": False}}
+        mount = {"mountPoints": [{"sourceVolume": theirs, "containerPath": "/v"}]}
+        reason = lab.failure(mount, volumes=(volume,))
+    finally:
+        lab.docker.remove_volume(theirs)
+    assert reason.startswith(f"CannotCreateVolumeError: refused: the volume {theirs} ") and "allow_unsafe=True" in reason
+
+
 def test_the_switch_allows_it(new_lab):
     lab = new_lab(allow_unsafe=True)
     spec = lab.prepare({"privileged": True}, network_mode="none")
