@@ -11,9 +11,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..rules.errors import EcsError
-from . import metadata
-from .model import Task, without_none
+from . import metadata, task_protection
+from .model import Task
 
 if TYPE_CHECKING:
     from . import Region
@@ -89,40 +88,11 @@ class Inside:
         for name in self.task.containers:
             about, agent = f"/v4/{self._id(name)}", f"/api/{self._id(name)}"
             if path == f"{agent}/task-protection/v1/state":
-                return self._protection(method, body)
+                status, told = task_protection.answer(self.region, self.task, method, body)
+                return Answer(status, json.dumps(told))
             if method == "GET" and path.startswith(about) and path.removeprefix(about) in METADATA:
                 return Answer(200, json.dumps(METADATA[path.removeprefix(about)](self.region, self.task, name)))
         return _error(404, "NotFound", "There is nothing of this task at that address.")
-
-    # Task protection ----------------------------------------------------------------------
-
-    def _protection(self, method: str, body: str) -> Answer:
-        from .api.tasks import get_task_protection, update_task_protection
-
-        request: dict[str, Any] = {"cluster": self.task.cluster.name, "tasks": [self.task.arn]}
-        try:
-            if method == "PUT":
-                asked = json.loads(body or "{}")
-                if not isinstance(asked, dict) or not isinstance(asked.get("ProtectionEnabled"), bool):
-                    return _error(400, "InvalidParameterException", "ProtectionEnabled must be true or false.")
-                minutes = asked.get("ExpiresInMinutes")
-                if minutes is not None and (not isinstance(minutes, int) or isinstance(minutes, bool)):
-                    return _error(400, "InvalidParameterException", "ExpiresInMinutes must be a whole number.")
-                found = update_task_protection(self.region, {**request, "protectionEnabled": asked["ProtectionEnabled"], "expiresInMinutes": minutes})
-            elif method == "GET":
-                found = get_task_protection(self.region, request)
-            else:
-                return _error(405, "MethodNotAllowed", "GET and PUT are answered here.")
-        except ValueError:
-            return _error(400, "InvalidParameterException", "The body is not valid JSON.")
-        except EcsError as error:
-            return _error(400, error.code, error.message)
-        if found["failures"]:
-            failure = found["failures"][0]
-            return Answer(200, json.dumps({"failure": {"Arn": failure["arn"], "Reason": failure["reason"], "Detail": failure.get("detail", "")}}))
-        one = found["protectedTasks"][0]
-        shape = {"ExpirationDate": metadata.moment(one.get("expirationDate")), "ProtectionEnabled": one["protectionEnabled"], "TaskArn": one["taskArn"]}
-        return Answer(200, json.dumps({"protection": without_none(shape)}))
 
 
 def _error(status: int, code: str, message: str) -> Answer:

@@ -87,6 +87,8 @@ def picture(client: Callable[[str], Any], name: str, cluster: str | None = None)
 
 def _service(ecs: Any, name: str, cluster: str | None) -> Mapping:
     """The one ACTIVE service of that name or ARN."""
+    if not isinstance(name, str) or not isinstance(cluster, str | None):
+        raise Mistake('A service and a cluster are text: lab.audit("web") or lab.audit("web", "demo").')
     clusters = [cluster or (name.split("/")[1] if name.count("/") == 2 else None)]
     if clusters == [None]:
         clusters = [arn for page in ecs.get_paginator("list_clusters").paginate() for arn in page["clusterArns"]]

@@ -35,7 +35,7 @@ class Incident:
 
 def begin(aws: Any, service: str) -> str:
     """Begin the incident of a service. Returns what the learner is told."""
-    if service not in INCIDENTS:
+    if not isinstance(service, str) or service not in INCIDENTS:
         raise Mistake(f"There is no incident of {service!r}. There are: {', '.join(INCIDENTS)}.")
     aws.ecs.create_cluster(clusterName=CLUSTER)
     INCIDENTS[service].begin(aws)

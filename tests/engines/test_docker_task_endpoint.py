@@ -24,7 +24,7 @@ def story():
         store = region.client("secretsmanager")
         secrets = {name: store.create_secret(Name=name, SecretString=f"value of {name}")["ARN"] for name in ("mine", "yours")}
         for name, arn in secrets.items():
-            story.define(name, taskRoleArn=role(story, name, (READ, arn)))
+            story.define(name, taskRoleArn=role(story, name, (READ, arn), ("ecs:UpdateTaskProtection", "*")))
         yield story
 
 

@@ -20,7 +20,7 @@ HOST = "http://169.254.170.2"
 def tasks(lab):
     """Two tasks with roles of their own, as their containers see their endpoints."""
     for name in ("mine", "yours"):
-        lab.define(name, taskRoleArn=role(lab, name))
+        lab.define(name, taskRoleArn=role(lab, name, ("ecs:GetTaskProtection", "*")))
     arns = lab.run("mine"), lab.run("yours")
     lab.region.run_for("30s")
     return tuple(lab.region.inside(arn) for arn in arns)

@@ -92,3 +92,72 @@ def test_on_an_instance_the_agent_names_containers_and_ports_are_those_of_the_ho
     (binding,) = lab.task(arn)["containers"][0]["networkBindings"]
     assert found["Ports"] == [{"ContainerPort": 80, "Protocol": "tcp", "HostPort": binding["hostPort"], "HostIp": binding["bindIP"]}]
     assert found["Networks"] == [{"NetworkMode": "bridge"}]
+
+
+def protection(lab, arn, method="GET", body=""):
+    """(status, body) of the endpoint by which a container protects its own task."""
+    inside = lab.region.inside(arn)
+    path = inside.environment["ECS_AGENT_URI"].removeprefix("http://169.254.170.2") + "/task-protection/v1/state"
+    answer = inside.request(method, path, body)
+    return answer.status, answer.json()
+
+
+def served(lab, *statements):
+    """A task of a service whose task role may do that."""
+    lab.define("worker", taskRoleArn=role(lab, "worker", *statements))
+    lab.serve("worker", "worker", count=1)
+    lab.region.run_for("1m")
+    return lab.tasks("worker")[0]["taskArn"]
+
+
+def test_a_container_protects_its_task_for_as_long_as_it_says(lab):
+    arn = served(lab, ("ecs:GetTaskProtection", "*"), ("ecs:UpdateTaskProtection", "*"))
+    unprotected = {"protection": {"ExpirationDate": None, "ProtectionEnabled": False, "TaskArn": arn}}
+    assert protection(lab, arn) == (200, unprotected)
+    status, told = protection(lab, arn, "PUT", '{"ProtectionEnabled": true, "ExpiresInMinutes": 60}')
+    assert status == 200 and told["protection"]["ProtectionEnabled"] is True and told["protection"]["ExpirationDate"].startswith("2026-01-05T10:")
+    assert protection(lab, arn) == (200, told)
+    lab.ecs.update_service(cluster="demo", service="worker", desiredCount=0)
+    lab.region.run_for("10m")
+    assert lab.task(arn)["lastStatus"] == "RUNNING"
+    assert protection(lab, arn, "PUT", '{"ProtectionEnabled": false}') == (200, unprotected)
+    lab.region.run_for("2m")
+    assert lab.task(arn)["lastStatus"] == "STOPPED"
+
+
+def test_protection_needs_the_task_role_s_permission(lab):
+    arn = served(lab, ("ecs:GetTaskProtection", "*"))
+    assert protection(lab, arn)[0] == 200
+    status, told = protection(lab, arn, "PUT", '{"ProtectionEnabled": true}')
+    assert status == 400 and (told["error"]["Arn"], told["error"]["Code"]) == (arn, "AccessDeniedException") and told["requestID"]
+    who = f"arn:aws:sts::123456789012:assumed-role/worker/{arn.rpartition('/')[2]}"
+    assert told["error"]["Message"].startswith(f"User: {who} is not authorized to perform: ecs:UpdateTaskProtection on resource: {arn} because")
+    alone = lab.run("web:1")
+    lab.region.run_for("30s")
+    assert protection(lab, alone)[1]["error"]["Code"] == "AccessDeniedException"
+
+
+def test_a_task_of_no_service_cannot_be_protected(lab):
+    lab.define("job", taskRoleArn=role(lab, "job", ("ecs:UpdateTaskProtection", "*")))
+    arn = lab.run("job")
+    lab.region.run_for("30s")
+    status, told = protection(lab, arn, "PUT", '{"ProtectionEnabled": true}')
+    assert status == 200 and (told["failure"]["Arn"], told["failure"]["Reason"]) == (arn, "TASK_NOT_VALID")
+
+
+def test_what_is_asked_of_protection_wrongly_is_an_error_that_says_so(lab):
+    arn = served(lab, ("ecs:UpdateTaskProtection", "*"))
+    wrong = {
+        "{": "not valid JSON",
+        "[]": "ProtectionEnabled must be",
+        "": "ProtectionEnabled must be",
+        '{"ProtectionEnabled": "yes"}': "ProtectionEnabled must be",
+        '{"ProtectionEnabled": true, "ExpiresInMinutes": "60"}': "a whole number",
+        '{"ProtectionEnabled": true, "ExpiresInMinutes": 0}': "between 1 and 2880",
+        '{"ProtectionEnabled": true, "ExpiresInMinutes": 2881}': "between 1 and 2880",
+        '{"protectionEnabled": true, "ProtectionEnabled": true}': "no parameter protectionEnabled",
+    }
+    for body, words in wrong.items():
+        status, told = protection(lab, arn, "PUT", body)
+        assert status == 400 and told["error"]["Code"] == "InvalidParameterException" and words in told["error"]["Message"]
+    assert protection(lab, arn, "DELETE")[0] == 405

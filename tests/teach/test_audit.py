@@ -121,6 +121,8 @@ def test_an_unknown_service_or_cluster_is_told_in_the_words_of_ecs(bad):
         audit(bad.region.client, "wbe")
     with pytest.raises(Mistake, match=r"^Cluster not found\.$"):
         audit(bad.region.client, "web", "nowhere")
+    with pytest.raises(Mistake, match="A service and a cluster are text"):
+        audit(bad.region.client, 3)
 
 
 def test_a_service_is_found_by_its_arn_and_a_name_in_two_clusters_asks_which(bad):
