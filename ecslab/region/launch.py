@@ -13,6 +13,7 @@ from ..rules import lifecycle
 from ..rules import task_definition as definitions
 from ..rules.capacity_providers import capacity_provider_strategy, is_fargate, short_name
 from ..rules.errors import EcsError, invalid
+from . import way_out
 from .configuration import filled
 from .failures import no_capacity
 from .inside import Inside, TaskEndpoint
@@ -188,6 +189,7 @@ def _subnet(region: "Region", task: Task, subnets: Sequence[str]) -> str:
 
 def spec(region: "Region", task: Task) -> TaskSpec:
     """What the engine needs to run the task. Raises configuration.Failed when it could not be fetched."""
+    way_out.check(region, task)
     definition = task.definition
     return TaskSpec(
         task_id=task.id,

@@ -73,6 +73,9 @@ class Reach:
         )
         if task.network_mode == "none" or task.instance is None or task.instance.engine.network is None:
             return rules.Party(name=label, mode=task.network_mode, host_ports=ports)
+        return self._on_instance(task, label, task.network_mode, ports)
+
+    def _on_instance(self, task: Task, label: str, mode: str, ports: tuple = ()) -> rules.Party:
         here = task.instance.engine.network
         instance = self._ec2.get_instance(task.instance.ec2_instance_id)
         return rules.Party(
@@ -81,10 +84,36 @@ class Reach:
             subnet=self._subnet(here.subnet_id),
             security_groups=tuple(self._group(g.id) for g in instance.security_groups),
             public_ip=instance.public_ip or "",
-            mode=task.network_mode,
+            mode=mode,
             instance=task.instance.ec2_instance_id,
             host_ports=ports,
         )
+
+    def fetching(self, task: Task) -> rules.Party | None:
+        """Who fetches the task's image and secrets: on Fargate the task itself, else its instance; None for a machine of one's own."""
+        if task.instance is None:
+            return self.task(task) if task.network else None
+        if task.instance.engine.network is None:
+            return None
+        return self._on_instance(task, f"instance {task.instance.ec2_instance_id}", "host")
+
+    def is_default(self, subnet_id: str) -> bool:
+        """Whether the subnet is one that AWS made for a zone of the default VPC."""
+        return any(zone[subnet_id].default_for_az for zone in self._ec2.subnets.values() if subnet_id in zone)
+
+    def endpoints(self, vpc_id: str) -> tuple[rules.VpcEndpoint, ...]:
+        """The VPC's endpoints that are there to be used."""
+        return tuple(self._endpoint(e) for e in self._ec2.vpc_end_points.values() if e.vpc_id == vpc_id and e.state == "available")
+
+    def _endpoint(self, given) -> rules.VpcEndpoint:
+        service = given.service_name.removeprefix(f"com.amazonaws.{self.region.name}.")
+        if (given.vpc_endpoint_type or "Gateway").lower() != "interface" or not given.subnet_ids:
+            return rules.VpcEndpoint(service, given.vpc_id, route_tables=tuple(given.route_table_ids or ()))
+        subnet = self._subnet(given.subnet_ids[0])
+        groups = given.security_group_ids or [self._ec2.get_default_security_group(given.vpc_id).id]
+        cidr = next(zone[subnet.id].cidr_block for zone in self._ec2.subnets.values() if subnet.id in zone)
+        door = rules.Party(f"endpoint {given.id}", str(ipaddress.ip_network(cidr)[-7]), subnet, tuple(map(self._group, groups)))
+        return rules.VpcEndpoint(service, given.vpc_id, door)
 
     def groups_of_instance(self, instance_id: str) -> list[str]:
         return [group.id for group in self._ec2.get_instance(instance_id).security_groups]

@@ -171,10 +171,11 @@ class TaskController:
             task.prepared = True
             if task.network:
                 task.attachment_status = "ATTACHING"
-            trouble, spec = self._region.awslogs.trouble(task), None
-            failed = base.TaskFailed(task.id, trouble) if trouble else None
+            spec = failed = None
             try:
                 spec = launch.spec(self._region, task)
+                trouble = self._region.awslogs.trouble(task)
+                failed = base.TaskFailed(task.id, trouble) if trouble else None
             except configuration.Failed as failure:
                 failed = _as_observed(task, failure)
             if failed:

@@ -502,14 +502,15 @@ def egress(task: Party, service: str, endpoints: tuple[VpcEndpoint, ...] = ()) -
     wanted, failure = NEEDS[service]
     verdict = None
     for name in wanted or ("",):
-        verdict = _reach_service(task, name, endpoints)
+        verdict = reach_service(task, name, endpoints)
         if not verdict.allowed:
             what = f"{name}: {verdict.why}" if name else verdict.why
             return replace(verdict, why=what, failure=failure)
     return verdict
 
 
-def _reach_service(task: Party, name: str, endpoints: tuple[VpcEndpoint, ...]) -> Verdict:
+def reach_service(task: Party, name: str, endpoints: tuple[VpcEndpoint, ...]) -> Verdict:
+    """Whether the task gets at one service of AWS, `name` as in com.amazonaws.<region>.<name>; "" is any place on the internet."""
     for endpoint in endpoints:
         if endpoint.service != name or endpoint.vpc_id != task.vpc_id:
             continue

@@ -42,7 +42,9 @@ def bad():
         table = next(t for t in ec2.describe_route_tables()["RouteTables"] if t["VpcId"] == vpc)["RouteTableId"]
         gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
         ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
-        private = [_private(ec2, vpc, subnet["AvailabilityZone"], n) for n, subnet in enumerate(subnets[:2])]
+        address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+        nat = ec2.create_nat_gateway(SubnetId=subnets[0]["SubnetId"], AllocationId=address)["NatGateway"]["NatGatewayId"]
+        private = [_private(ec2, vpc, subnet["AvailabilityZone"], n, nat) for n, subnet in enumerate(subnets[:2])]
         ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
         groups = [ec2.create_security_group(GroupName=name, Description=name, VpcId=vpc)["GroupId"] for name in ("tasks", "balancer")]
         for one in groups:
@@ -69,10 +71,11 @@ def bad():
         yield SimpleNamespace(region=region, private=private, group=groups[0], own=own)
 
 
-def _private(ec2, vpc, zone, n):
+def _private(ec2, vpc, zone, n, nat):
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=f"172.31.{200 + n}.0/24", AvailabilityZone=zone)["Subnet"]["SubnetId"]
     table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
     ec2.associate_route_table(SubnetId=subnet, RouteTableId=table)
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=nat)  # the way to the secret and the log
     return subnet
 
 
