@@ -14,7 +14,7 @@ test: $(STAMP)
 	$(BIN)/ecslab doctor
 	$(BIN)/ecslab labs --check
 	$(BIN)/ecslab check-content
-	$(BIN)/python -m pytest tests -n 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest tests -n 3 --dist loadfile --no-loadscope-reorder
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

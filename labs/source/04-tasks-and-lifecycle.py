@@ -469,9 +469,12 @@ lab.exercise("tasks.schedule")
 events.put_rule(Name="every-minute", ScheduleExpression="rate(1 minute)")
 how = {"TaskDefinitionArn": import_arn, "LaunchType": "FARGATE", "NetworkConfiguration": fargate_network}
 events.put_targets(Rule="every-minute", Targets=[{"Id": "import", "Arn": demo_arn, "RoleArn": runs_tasks, "EcsParameters": how}])
-lab.region.run_for("90s")
-for arn in ecs.list_tasks(cluster="demo", startedBy="events-rule/every-minute", desiredStatus="STOPPED")["taskArns"]:
-    tell(arn)
+for _ in range(12):
+    lab.region.run_for("15s")
+    ended = ecs.list_tasks(cluster="demo", startedBy="events-rule/every-minute", desiredStatus="STOPPED")["taskArns"]
+    if ended:
+        break
+tell(ended[0])
 ### END SOLUTION
 
 # %%

@@ -291,7 +291,7 @@ lab.timeline("early-bird", last="130s")
 lab.region.add_instance("demo")
 ecs.register_task_definition(family="old", networkMode="bridge", containerDefinitions=[{**app, "memory": 64}])
 arn = ecs.run_task(cluster="demo", taskDefinition="old", launchType="EC2")["tasks"][0]["taskArn"]
-lab.region.run_for("30s")
+ecs.get_waiter("tasks_running").wait(cluster="demo", tasks=[arn])
 host_port = ecs.describe_tasks(cluster="demo", tasks=[arn])["tasks"][0]["containers"][0]["networkBindings"][0]["hostPort"]
 shopper = task_of("shopper")["taskArn"]
 print("at port 80:       ", bool(lab.region.can_reach(shopper, arn, 80)), "by", lab.region.can_reach(shopper, arn, 80).decided_by)

@@ -13,7 +13,7 @@ import pytest
 
 from ecslab.region import start
 from tests.parity.test_parity import Story
-from tests.region.test_secrets import role
+from tests.region.test_secrets import PULL_AND_LOG, role
 
 from .test_docker_capacity import until
 
@@ -62,7 +62,7 @@ class Reasons(Story):
     def __init__(self, region):
         super().__init__(region)
         self.started: dict[str, str] = {}
-        unable = role(self, "unable")
+        unable = role(self, "unable", *PULL_AND_LOG)  # but no secret
         for number, (what, (container, _)) in enumerate(NEVER_STARTED.items()):
             self.define(f"never-{number}", container=container, executionRoleArn=unable)
             self.started[what] = self.run(f"never-{number}")

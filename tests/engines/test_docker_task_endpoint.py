@@ -167,12 +167,11 @@ def test_labels_and_descriptions_tell_no_credential(story, tasks, ask, environme
     import docker
 
     api = docker.from_env().api
-    task_id = tasks[0].rpartition("/")[2]
-    ours = [c for c in api.containers(all=True) if tasks[0] == c["Labels"].get("com.amazonaws.ecs.task-arn")]
-    assert len(ours) == 2  # the container and the one that owns the network
-    told = json.dumps([[c["Labels"] for c in ours], story.task(tasks[0]), story.region.logs(tasks[0], "app"), task_id], default=str)
+    own = api.inspect_container(story.task(tasks[0])["containers"][0]["runtimeId"])
+    pause = api.inspect_container(own["HostConfig"]["NetworkMode"].removeprefix("container:"))  # which owns the network
+    told = json.dumps([[c["Config"]["Labels"] for c in (own, pause)], story.task(tasks[0]), story.region.logs(tasks[0], "app")], default=str)
     assert not any(found[name] in told for name in ("SecretAccessKey", "Token", "AccessKeyId"))
-    inspected = json.dumps([api.inspect_container(c["Id"]) for c in ours])
+    inspected = json.dumps([own, pause])
     assert found["SecretAccessKey"] not in inspected and found["Token"] not in inspected
 
 

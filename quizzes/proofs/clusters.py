@@ -1,0 +1,188 @@
+"""Proofs of questions on clusters and capacity."""
+from collections import Counter
+
+from ecslab.teach import proof, refused
+from ecslab.teach.proof_kit import APP, Demo
+
+PROVIDERS = ["FARGATE", "FARGATE_SPOT"]
+
+
+def share(name, weight, base=0):
+    return {"capacityProvider": name, "base": base, "weight": weight}
+
+
+def providers(demo, default=()):
+    demo.ecs.put_cluster_capacity_providers(cluster="demo", capacityProviders=PROVIDERS, defaultCapacityProviderStrategy=list(default))
+
+
+def by_provider(tasks):
+    return Counter(task.get("capacityProviderName") for task in tasks)
+
+
+def on_ec2(demo, family="web", **container):
+    one = {"name": "app", "image": APP, "memory": 64, **container}
+    demo.ecs.register_task_definition(family=family, networkMode="bridge", requiresCompatibilities=["EC2"], containerDefinitions=[one])
+
+
+def serve_on_ec2(demo, count, **options):
+    return demo.serve(count, launchType="EC2", networkConfiguration=None, **options)
+
+
+@proof("clusters.one-cluster-many-kinds", a=["EC2"], c=["EC2", "FARGATE"])
+def one_cluster_many_kinds(aws, region, say):
+    """A service on EC2, and a task on Fargate in the same cluster."""
+    demo = Demo(aws, region)
+    region.add_instance("demo")
+    on_ec2(demo)
+    serve_on_ec2(demo, 1)
+    demo.define("far")
+    refused(demo.run, "far")
+    region.run_for("5m")
+    kinds = sorted({task["launchType"] for task in demo.running()})
+    say(f"Launch types of the tasks that run: {', '.join(kinds)}.")
+    return kinds
+
+
+@proof("clusters.default-strategy-applies", a="refused", b="FARGATE", c=None, d="FARGATE_SPOT")
+def default_strategy_applies(aws, region, say):
+    """RunTask without launch type and strategy, where the cluster has a default one."""
+    demo = Demo(aws, region)
+    providers(demo, [share("FARGATE_SPOT", 1)])
+    demo.define()
+    try:
+        (task,) = demo.ecs.run_task(cluster="demo", taskDefinition="web", networkConfiguration=demo.network())["tasks"]
+    except demo.ecs.exceptions.ClientError as error:
+        say(str(error))
+        return "refused"
+    say(f"Its capacity provider is {task.get('capacityProviderName')}.")
+    return task.get("capacityProviderName")
+
+
+@proof("clusters.choose-base-and-weight", a="a", b="b", c="c", d="d")
+def choose_base_and_weight(aws, region, say):
+    """Twelve tasks under each of the strategies: with which are 4 on demand and 8 on Spot?"""
+    demo = Demo(aws, region)
+    providers(demo)
+    demo.define()
+    offers = {"a": ((2, 4), (0, 1)), "b": ((2, 1), (8, 4)), "c": ((2, 1), (0, 4)), "d": ((0, 2), (0, 10))}
+    right = ""
+    for letter, shares in offers.items():
+        strategy = [share(name, weight, base) for name, (base, weight) in zip(PROVIDERS, shares)]
+        error = refused(demo.serve, 12, launchType=None, capacityProviderStrategy=strategy)
+        region.run_for("5m")
+        found = by_provider(demo.running(serviceName="web")) if not error else {}
+        say(f"{letter}: {error or dict(found)}")
+        right += letter if found == {"FARGATE": 4, "FARGATE_SPOT": 8} else ""
+        if not error:
+            demo.ecs.delete_service(cluster="demo", service="web", force=True)
+            region.run_for("10m")
+    return right
+
+
+@proof("clusters.strategy-change-moves-nothing", b=0, c=10)
+def strategy_change_moves_nothing(aws, region, say):
+    """How many of ten tasks are on Spot, ten minutes after the strategy was changed?"""
+    demo = Demo(aws, region)
+    providers(demo)
+    demo.define()
+    demo.serve(10, launchType=None, capacityProviderStrategy=[share("FARGATE", 1)])
+    region.run_for("5m")
+    demo.update(capacityProviderStrategy=[share("FARGATE_SPOT", 1)])
+    region.run_for("10m")
+    say(f"Ten minutes later: {dict(by_provider(demo.running()))}.")
+    return by_provider(demo.running())["FARGATE_SPOT"]
+
+
+@proof("clusters.spot-share")
+def spot_share(aws, region, say):
+    """Seventeen tasks under the strategy."""
+    demo = Demo(aws, region)
+    providers(demo)
+    demo.define()
+    demo.serve(17, launchType=None, capacityProviderStrategy=[share("FARGATE", 1, 2), share("FARGATE_SPOT", 4)])
+    region.run_for("5m")
+    say(f"They run on {dict(by_provider(demo.running()))}.")
+    return by_provider(demo.running())["FARGATE_SPOT"]
+
+
+@proof("clusters.distinct-instance-shortage", a=3, b=5, c=0, d="refused")
+def distinct_instance_shortage(aws, region, say):
+    """Five tasks that want instances of their own, and three instances."""
+    demo = Demo(aws, region)
+    for _ in range(3):
+        region.add_instance("demo")
+    on_ec2(demo)
+    error = refused(serve_on_ec2, demo, 5, placementConstraints=[{"type": "distinctInstance"}])
+    if error:
+        say(error)
+        return "refused"
+    region.run_for("10m")
+    say(f"{len(demo.running())} tasks run. {demo.events()[-1]}")
+    return len(demo.running())
+
+
+@proof("clusters.drain-that-never-ends", b=(False, False), c=(False, True))
+def drain_that_never_ends(aws, region, say):
+    """Does the one task leave a draining instance: with 50/100, and with 50/200?"""
+    demo = Demo(aws, region)
+    region.add_instance("demo")
+    region.add_instance("demo")
+    on_ec2(demo)
+    serve_on_ec2(demo, 1, deploymentConfiguration={"minimumHealthyPercent": 50, "maximumPercent": 100})
+    region.run_for("5m")
+    there = demo.running()[0]["containerInstanceArn"]
+    demo.ecs.update_container_instances_state(cluster="demo", containerInstances=[there], status="DRAINING")
+    left = []
+    for maximum in (100, 200):
+        demo.update(deploymentConfiguration={"minimumHealthyPercent": 50, "maximumPercent": maximum})
+        region.run_for("1h")
+        left.append(all(task["containerInstanceArn"] != there for task in demo.running()))
+        say(f"maximumPercent {maximum}: after an hour the task {'has left' if left[-1] else 'is still there'}.")
+    return tuple(left)
+
+
+@proof("clusters.what-draining-does")
+def what_draining_does(aws, region, say):
+    """A service's task, a daemon's and a standalone one on an instance that is drained."""
+    demo = Demo(aws, region)
+    first = region.add_instance("demo")
+    on_ec2(demo)
+    serve_on_ec2(demo, 1)
+    demo.ecs.create_service(cluster="demo", serviceName="agent", taskDefinition="web", schedulingStrategy="DAEMON", launchType="EC2")
+    alone = demo.ecs.run_task(cluster="demo", taskDefinition="web", launchType="EC2")["tasks"][0]["taskArn"]
+    region.run_for("5m")
+    region.add_instance("demo")
+    demo.ecs.update_container_instances_state(cluster="demo", containerInstances=[first], status="DRAINING")
+    late = demo.ecs.run_task(cluster="demo", taskDefinition="web", launchType="EC2", count=3)["tasks"]
+    region.run_for("15m")
+    here = [task for task in demo.running() if task["containerInstanceArn"] == first]
+    (record,) = demo.ecs.describe_container_instances(cluster="demo", containerInstances=[first])["containerInstances"]
+    found = {
+        "a": all(task["taskArn"] != alone for task in here),
+        "b": all(task["group"] != "service:web" for task in here) and len(demo.running(serviceName="web")) == 1,
+        "c": any(task["taskArn"] in {one["taskArn"] for one in late} for task in here),
+        "e": any(task["taskArn"] == alone for task in here),
+        "f": record["status"] == "INACTIVE",
+    }
+    say(f"Still on the draining instance: {', '.join(sorted(task['group'] for task in here)) or 'nothing'}.")
+    demo.ecs.stop_task(cluster="demo", task=alone)
+    region.run_for("15m")
+    (record,) = demo.ecs.describe_container_instances(cluster="demo", containerInstances=[first])["containerInstances"]
+    found["d"] = record["runningTasksCount"] > 0
+    say(f"When the standalone task has been stopped, {record['runningTasksCount']} tasks are left on it.")
+    return {letter for letter, true in found.items() if true}
+
+
+@proof("clusters.tasks-per-instance")
+def tasks_per_instance(aws, region, say):
+    """As many tasks of 256 CPU units and 700 MiB as an instance of 2 vCPU and 4 GiB takes."""
+    demo = Demo(aws, region)
+    region.add_instance("demo", "c5.large")
+    one = {"name": "app", "image": APP}
+    demo.ecs.register_task_definition(
+        family="web", networkMode="bridge", requiresCompatibilities=["EC2"], cpu="256", memory="700", containerDefinitions=[one]
+    )
+    serve_on_ec2(demo, 9)
+    region.run_for("10m")
+    say(f"{len(demo.running())} tasks run. {demo.events()[-1]}")
+    return len(demo.running())
