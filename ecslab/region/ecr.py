@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from datetime import timezone
 from functools import lru_cache
 from typing import Any, Mapping
 
@@ -65,7 +66,7 @@ def _put_image(registry, repository_name: str, image_manifest: str, image_tag: s
 
 def _new(registry, repository_name: str, manifest: str, tag: str | None, media_type: str, digest: str):
     image = mended().Image(registry.account_id, tag, manifest, repository_name, media_type, digest)
-    image.image_pushed_at = int(_now())
+    image.image_pushed_at = int(metrics.now().replace(tzinfo=timezone.utc).timestamp())
     return image
 
 
@@ -135,9 +136,3 @@ def _named(image) -> dict[str, Any]:
 
 def _iso(moment) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _now() -> float:
-    from datetime import timezone
-
-    return metrics.now().replace(tzinfo=timezone.utc).timestamp()

@@ -30,14 +30,14 @@ TAKEN = {
 }  # fmt: skip
 FIRELENS_OPTIONS = ("enable-ecs-log-metadata", "config-file-type", "config-file-value")
 
-WHOLE = r"true|false"
+BOOLEAN = r"true|false"
 # option -> (what its value must look like, how that is said)
 VALUES = {
     "mode": (r"blocking|non-blocking", "blocking or non-blocking"),
     "max-buffer-size": (r"[1-9]\d*[kmg]?b?", "a size such as 25m"),
-    "awslogs-create-group": (WHOLE, "true or false"),
+    "awslogs-create-group": (BOOLEAN, "true or false"),
     "log-driver-buffer-limit": (r"\d{1,9}", f"bytes, from 0 to {LARGEST_FIRELENS_BUFFER}"),
-    "enable-ecs-log-metadata": (WHOLE, "true or false"),
+    "enable-ecs-log-metadata": (BOOLEAN, "true or false"),
     "config-file-type": (r"s3|file", "s3 or file"),
 }
 NO_FIRELENS = (

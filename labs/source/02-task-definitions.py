@@ -384,8 +384,8 @@ for broken in (
     register(family="talk", executionRoleArn=role, containerDefinitions=[{**app, "logConfiguration": broken}])
 
 # %% [markdown]
-# **Where this Region is simpler:** it checks roles, secrets and log options when you register, as ECS does. It does not fetch
-# secrets, and it sends no logs to CloudWatch: `lab.region.logs(task_arn)` shows what the containers of a task printed.
+# **Where this Region is simpler:** it carries `awslogs` to its CloudWatch Logs, and no other driver anywhere. A task with another
+# one runs, and `lab.region.logs(task_arn)` shows what its containers printed, under a line that says so.
 
 # %% [markdown]
 # ## In the exam
