@@ -20,7 +20,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Mapping
 
-from ..rules import log_lines, policy
+from ..rules import insights, log_lines, policy
 from ..rules.execution_role import CREATE_GROUP, CREATE_STREAM, PUT_EVENTS
 from . import metrics
 from .identifiers import ACCOUNT
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from .model import Task
     from .roles import Caller
 
-QUERIED = ("fields", "sort", "limit")  # what moto's Logs Insights really does; the rest it leaves out without a word
 FLUSH_AFTER = 5.0  # seconds until an event of several lines that may go on is sent as it is
 DRIVER = "failed to initialize logging driver: "
 STREAM, GROUP = f"{DRIVER}failed to create Cloudwatch log stream: ", f"{DRIVER}failed to create Cloudwatch log group: "
@@ -39,21 +38,29 @@ NO_GROUP = f"{STREAM}ResourceNotFoundException: The specified log group does not
 
 @lru_cache
 def mended():
-    """moto's CloudWatch Logs on the region's time, with queries it would answer wrongly refused. Once for the process."""
+    """moto's CloudWatch Logs on the region's time, and its queries answered by `rules/insights.py`. Once for the process."""
     from moto.logs import models
 
     models.utcnow = metrics.now
-    start = models.LogsBackend.start_query
-
-    def start_query(backend, log_group_names, start_time, end_time, query_string):
-        commands = [part.split()[0].lower() for part in query_string.split("|") if part.split()]
-        unknown = [name for name in commands if name not in QUERIED]
-        if unknown:
-            raise models.InvalidParameterException(f"ecslab's Logs Insights does not know {unknown[0]}: it knows {', '.join(QUERIED)}.")
-        return start(backend, log_group_names, start_time, end_time, query_string)
-
-    models.LogsBackend.start_query = start_query
+    models.execute_query = _found
     return models
+
+
+def _found(log_groups, query: str, start_time: int, end_time: int) -> list[dict[str, str]]:
+    """What a Logs Insights query finds between two seconds, both included."""
+    from moto.logs.exceptions import LogsClientError
+
+    events = [
+        {"@timestamp": event.timestamp, "@message": event.message, "@logStream": stream.log_stream_name, "@log": f"{ACCOUNT}:{group.name}", "@ptr": str(event.event_id)}
+        for group in log_groups
+        for stream in group.streams.values()
+        for event in stream.events
+        if 1000 * start_time <= event.timestamp <= 1000 * end_time
+    ]
+    try:
+        return insights.query(query, events)
+    except insights.Malformed as error:
+        raise LogsClientError("MalformedQueryException", str(error)) from None
 
 
 def backend(region_name: str):
