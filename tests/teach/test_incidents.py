@@ -60,3 +60,5 @@ def test_begun_again_it_breaks_what_was_mended(region, aws):
 def test_a_service_that_has_no_incident_is_a_plain_sentence(aws):
     with pytest.raises(Mistake, match="There are: orders, reports, front, mail"):
         incidents.begin(aws, "web")
+    with pytest.raises(Mistake, match="no incident of \\['mail'\\]"):
+        incidents.begin(aws, ["mail"])
