@@ -28,7 +28,7 @@ ecs, ec2 = boto3.client("ecs"), boto3.client("ec2")
 #
 # | engine | when | what happens |
 # |---|---|---|
-# | `docker` | a Docker engine runs on this machine | tasks are real containers; the Region's time runs ten times as fast as yours |
+# | `docker` | a Docker engine runs on this machine | tasks are real containers; the Region's time runs ten times as fast as yours, in some labs faster |
 # | `simulated` | no Docker, for example on Binder | no containers; time stands still until you move it |
 #
 # The lab is the same either way. `ecslab doctor` in a terminal says what is here and how to get what is missing.

@@ -7,7 +7,7 @@
 # - say what ECS is for, and name its five words: cluster, task definition, task, service, container instance,
 # - tell a task on its own from a task of a service,
 # - choose between Fargate and EC2, and say what each leaves to you,
-# - read a task's states and say why it stopped.
+# - say why a task stopped, and whether another one takes its place.
 
 # %% [markdown]
 # ## The picture

@@ -7,7 +7,7 @@
 # - write a task definition that Fargate accepts, and mend one that it refuses,
 # - size a task, and say what each memory setting does,
 # - choose a network mode, and say which port answers,
-# - give a container a health check, settings and a place for its logs,
+# - give a container a health check, settings, volumes and a place for its logs,
 # - use revisions: register, pin, deregister, delete,
 # - tell the task role from the execution role.
 
@@ -384,8 +384,47 @@ for broken in (
     register(family="talk", executionRoleArn=role, containerDefinitions=[{**app, "logConfiguration": broken}])
 
 # %% [markdown]
-# **Where this Region is simpler:** it carries `awslogs` to its CloudWatch Logs, and no other driver anywhere. A task with another
-# one runs, and `lab.region.logs(task_arn)` shows what its containers printed, under a line that says so.
+# All this is checked when you register. Whether the log group, the secret or the image is **really there** is looked at only when a
+# task starts: then the task stops with `TaskFailedToStart`, and its `stoppedReason` says what was missing (labs 04 and 11).
+# **Where this Region is simpler:** it carries `awslogs` to its CloudWatch Logs, and no other driver anywhere. A task with another one
+# runs, and `lab.region.logs(task_arn)` shows what its containers printed, under a line that says so.
+
+# %% [markdown]
+# ## 11. Data
+#
+# What a container writes beside its volumes is lost with it. A **volume** belongs to the task, and `mountPoints` say which containers
+# see it, where, and whether they may write.
+#
+# | volume | its data live as long as | where |
+# |---|---|---|
+# | a name and nothing else | the task | Fargate and EC2 |
+# | `host` with a `sourcePath` | the instance | EC2 |
+# | `dockerVolumeConfiguration` | the task, or with the scope `shared` the instance | EC2 |
+# | `efsVolumeConfiguration` | the EFS file system; many tasks may share it | Fargate and EC2 |
+# | `configuredAtLaunch`: an **EBS** volume, one for a task | the task, unless `RunTask` asks to keep it; every task of a service gets a fresh one | Fargate and EC2 |
+#
+# A Fargate task has 20 GiB of its own for images and data, and may ask for 21 to 200 (`ephemeralStorage`).
+#
+# Experiment 7. Three containers write the same file when they start. One mounts the volume, one mounts it read-only, one not at all.
+# **Predict** which of them fail.
+
+# %%
+def writer(name, port, **mount):
+    mounts = [{"sourceVolume": "data", "containerPath": "/data", **mount}] if mount else []
+    command = ["--port", port, "--write", "/data/report", "--exit-after", "60"]
+    return {**app, "name": name, "command": command, "mountPoints": mounts, "essential": name == "writer"}
+
+
+register(family="share", volumes=[{"name": "data"}], containerDefinitions=[
+    writer("writer", "80", readOnly=False), writer("reader", "81", readOnly=True), writer("stranger", "82"),
+])
+task = ecs.run_task(cluster="demo", taskDefinition="share", launchType="FARGATE", networkConfiguration=network)["tasks"][0]
+ecs.get_waiter("tasks_stopped").wait(cluster="demo", tasks=[task["taskArn"]])
+for container in ecs.describe_tasks(cluster="demo", tasks=[task["taskArn"]])["tasks"][0]["containers"]:
+    print(f"{container['name']:9} exit code {container['exitCode']}  {lab.region.logs(task['taskArn'], container['name'])[0]}")
+
+# %% [markdown]
+# `reader` sees what `writer` has written, and cannot change it. For `stranger` there is no `/data` at all.
 
 # %% [markdown]
 # ## In the exam
@@ -396,6 +435,7 @@ for broken in (
 # > - **A definition is immutable;** a bare family name means the latest ACTIVE revision.
 # > - **Deregistering stops nothing:** tasks and services that use the revision go on.
 # > - **Init container:** `essential: false`, and the others wait for it with `SUCCESS`.
+# > - **Data that must outlive a task, or be shared by many:** EFS. EBS is for one task.
 # > - **A Dockerfile's `HEALTHCHECK` is not seen by ECS;** put it in the container definition.
 
 # %%

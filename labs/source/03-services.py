@@ -381,8 +381,8 @@ lab.quiz("services", n=15, seed=3)
 # - Health decides: 40 seconds of `RUNNING`, or a check that you define.
 # - Events tell why nothing moves.
 #
-# **Next:** `lab.quiz("deployments")` goes one floor up: circuit breaker, blue/green, canary. `lab.quiz("tasks")` looks inside one
-# task: exit codes, memory, and the order its containers start and stop in.
+# **Next:** [lab 04](04-tasks-and-lifecycle.ipynb) looks inside one task: exit codes, memory, and the order in which its containers
+# start and stop. [Lab 08](08-deployments.ipynb) goes one floor up: circuit breaker, blue/green, canary.
 
 # %% tags=["nbval-ignore-output"]
 lab.progress()

@@ -368,23 +368,26 @@ lab.check("tasks.restart-policy")
 # %% [markdown]
 # ## 6. Unhealthy
 #
-# A `healthCheck` is a command that runs **inside** the container. Its result is the container's `healthStatus`; the task is `HEALTHY`
-# when all its essential containers with a check are. This app says from the start that it is ill. Nobody but you wants this task: it
-# belongs to no service. **Predict:** what does ECS do about it?
+# You know from lab 02 that ECS reports the health of a container with a `healthCheck`. A task has a `healthStatus` too, made of those
+# of its containers. Two of them have a check here; `helper`, which is **not essential**, is ill from the start. Then the same with an
+# essential one. **Predict** the health of the task, and what ECS does about it. No service wants this task.
 
 # %%
 check = {"command": ["CMD", "/app", "health"], "interval": 5, "retries": 2}
-register("ill", container("app", "--unhealthy-after", "0", healthCheck=check))
-ill = run("ill")
-until("RUNNING", ill)
-print("at first:", describe(ill)["healthStatus"])
-lab.region.run_for("30s")
-print("later:   ", describe(ill)["healthStatus"], "and still", describe(ill)["lastStatus"])
-stopped = ecs.stop_task(cluster="demo", task=ill)
+for essential in (False, True):
+    helper = container("helper", "--port", "81", "--unhealthy-after", "0", healthCheck=check, essential=essential)
+    register("ill", container("app", healthCheck=check), helper)
+    ill = run("ill")
+    until("RUNNING", ill)
+    lab.region.run_for("30s")
+    task = describe(ill)
+    print({one["name"]: one["healthStatus"] for one in task["containers"]})
+    print(f"the task is {task['healthStatus']}, and {task['lastStatus']}")
+    ecs.stop_task(cluster="demo", task=ill)
 
 # %% [markdown]
-# Nothing. ECS reports it, and only a **service** replaces an unhealthy task. A `HEALTHCHECK` in the image's Dockerfile is not reported
-# at all: ECS knows only the check of the container definition.
+# Only **essential** containers that have a check count for the task: one of them `UNHEALTHY`, and the task is; one `UNKNOWN`, and the
+# task is `UNKNOWN`. And both tasks go on running: ECS reports it, and only a **service** replaces an unhealthy task.
 
 # %% [markdown]
 # ## 7. Jobs
