@@ -22,7 +22,7 @@ The life of a task, as the region drives it:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Callable, Mapping, Protocol, Sequence
+from typing import Any, Callable, Mapping, Protocol, Sequence
 
 
 @dataclass(frozen=True)
@@ -203,6 +203,9 @@ class Engine(Protocol):
         """What an image of this machine is called for good, whatever its tag is given to later, and its bytes. ValueError when it is not here."""
 
     def usage(self, task_id: str) -> dict[str, Usage]: ...
+
+    def stats(self, task_id: str) -> dict[str, dict[str, Any]]:
+        """What Docker tells of each running container (ContainerStats), `networks` being the task's; CPU time is of the region."""
 
     def enforces(self) -> tuple[bool, str]:
         """Does traffic between tasks obey security groups, and why or why not?"""

@@ -195,6 +195,12 @@ class DockerEngine:
         found = {n: docker_cgroups.usage(c.id, task.home.group) or self._stats.usage(c.id) for n, c in running}
         return {name: Usage(counted[0] * self._speed, counted[1]) for name, counted in found.items() if counted}
 
+    def stats(self, task_id: str) -> dict[str, dict[str, Any]]:
+        task = self._tasks.get(task_id)
+        running = {n: c.id for n, c in task.containers.items() if c.state == "RUNNING"} if task else {}
+        found = {n: docker_stats.whole(self._docker, id, task.home.pause, self._speed) for n, id in running.items()}
+        return {name: told for name, told in found.items() if told}
+
     def enforces(self) -> tuple[bool, str]:
         try:
             self._once.result("images", images.ensure_app_images, self._docker)

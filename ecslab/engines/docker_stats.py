@@ -7,7 +7,7 @@ container remembers the latest.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Mapping
+from typing import TYPE_CHECKING, Any, Mapping
 
 if TYPE_CHECKING:
     import docker
@@ -39,6 +39,35 @@ class Listeners:
         finally:
             with self._lock:
                 self._latest.pop(container_id, None)
+
+
+def whole(client: "docker.APIClient", container_id: str, network_of: str | None, speed: float) -> dict[str, Any] | None:
+    """All of a container's statistics at this moment; `network_of` is the container that owns its network, if another does."""
+    told = _now(client, container_id)
+    if told is None:
+        return None
+    if network_of:
+        told["networks"] = (_now(client, network_of) or {}).get("networks") or {}
+    for counters in (told["cpu_stats"], told["precpu_stats"]):
+        counters["cpu_usage"] = {name: _faster(value, speed) for name, value in counters["cpu_usage"].items()}
+        if "system_cpu_usage" in counters:
+            counters["system_cpu_usage"] = _faster(counters["system_cpu_usage"], speed)
+    return told
+
+
+def _now(client: "docker.APIClient", container_id: str) -> dict[str, Any] | None:
+    import docker
+
+    try:
+        return client.stats(container_id, stream=False, one_shot=True)
+    except docker.errors.InvalidVersion:  # before version 1.41 of the API: two readings, a second apart
+        return client.stats(container_id, stream=False)
+    except docker.errors.APIError:
+        return None
+
+
+def _faster(value: int | list[int], speed: float) -> int | list[int]:
+    return [int(one * speed) for one in value] if isinstance(value, list) else int(value * speed)
 
 
 def _usage(counters: Mapping) -> tuple[float, int]:

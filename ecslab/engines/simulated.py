@@ -14,7 +14,7 @@ import itertools
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import inf
-from typing import Callable, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 from ..app import IMAGES, Behaviour, Reply, parse, reply
 from ..rules import health
@@ -37,6 +37,7 @@ from .base import (
     TaskSpec,
     Usage,
 )
+from .simulated_stats import statistics
 
 # How long each step takes, in seconds. Chosen to make every state visible.
 NETWORK = 2.0
@@ -183,6 +184,10 @@ class SimulatedEngine:
         if task is None:
             return {}
         return {n: Usage(c.cpu.at(self._now), self._memory(c)) for n, c in task.containers.items() if c.running}
+
+    def stats(self, task_id: str) -> dict[str, dict[str, Any]]:
+        containers = self._tasks[task_id].containers if task_id in self._tasks else {}
+        return {n: statistics(c.cpu.at(self._now), self._memory(c), self._now) for n, c in containers.items() if c.running}
 
     def answer(self, task_id: str, port: int, path: str) -> Reply | None:
         """What a container port of the task answers to a GET now; None when nothing listens there."""

@@ -25,18 +25,14 @@ DRIFT = 1.0  # seconds that two clocks may differ and still count as synchronize
 
 
 def stats(region: "Region", task: Task) -> dict[str, Any]:
-    """By the runtime id of each running container, Docker's shape with the counters that are measured."""
-    read = moment(region.clock.now())
-    return {
-        _runtime_id(task, name): {
-            "read": read,
-            "name": _docker_name(task, name),
-            "id": _runtime_id(task, name),
-            "cpu_stats": {"cpu_usage": {"total_usage": int(used.cpu_seconds * 1e9)}},
-            "memory_stats": {"usage": used.memory_bytes, "limit": (_definition(task, name).get("memory") or task.memory) * 2**20},
-        }
-        for name, used in region.engine.usage(task.id).items()
-    }
+    """By the runtime id of each running container: Docker's statistics, at the region's time and with the container's own limit."""
+    found, read = {}, moment(region.clock.now())
+    for name, told in region.engine.stats(task.id).items():
+        limit = (_definition(task, name).get("memory") or task.memory) * 2**20
+        memory = {**told["memory_stats"], **({"limit": limit} if limit else {})}
+        runtime_id = _runtime_id(task, name)
+        found[runtime_id] = {**told, "read": read, "name": _docker_name(task, name), "id": runtime_id, "memory_stats": memory}
+    return found
 
 
 def stats_of(region: "Region", task: Task, name: str) -> dict[str, Any] | None:

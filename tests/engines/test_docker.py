@@ -13,6 +13,7 @@ import pytest
 from ecslab.engines import base, docker_cgroups, docker_leftovers
 from ecslab.engines.base import ContainerFailed, Created, Exited, Health, NetworkReady, Removed, Started, TaskFailed
 from ecslab.engines.docker import available
+from ecslab.engines.simulated_stats import statistics
 
 from .conftest import SPEED, address, request
 
@@ -579,6 +580,16 @@ def test_usage_counts_cpu_in_region_seconds(lab):
     assert usage.cpu_seconds < 15
     assert 0 < usage.memory_bytes < 20 * MEBIBYTE
     assert lab.engine.usage("unknown") == {}
+
+
+def test_statistics_have_the_same_shape_on_both_engines_and_the_network_of_the_task(lab):
+    spec = lab.run()
+    request(spec.network.private_ip, "/")
+    told = lab.engine.stats(spec.task_id)["app"]
+    assert set(statistics(1.0, 1, 1.0)) <= set(told)
+    assert told["networks"]["eth0"]["rx_bytes"] > 0 and told["pids_stats"]["current"] >= 1
+    assert 0 < told["cpu_stats"]["cpu_usage"]["total_usage"] < told["cpu_stats"]["system_cpu_usage"]
+    assert lab.engine.stats("unknown") == {}
 
 
 def test_usage_comes_from_docker_where_control_groups_cannot_be_read(lab, monkeypatch):

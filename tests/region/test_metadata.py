@@ -65,9 +65,12 @@ def test_the_network_of_a_container_is_that_of_its_interface(lab):
 
 def test_what_is_used_is_told_with_the_limit_beside_it(lab):
     arn = on_fargate(lab)
+    lab.region.get(f"http://{lab.region._task(arn).network.private_ip}/burn?seconds=5")
+    lab.region.run_for("5s")
     own, every = read(lab, arn, "/stats"), read(lab, arn, "/task/stats")
     assert every == {own["id"]: own} and own["id"] == read(lab, arn)["DockerId"]
     assert 0 < own["memory_stats"]["usage"] < own["memory_stats"]["limit"] == 512 * 2**20
+    assert 0 < own["cpu_stats"]["cpu_usage"]["total_usage"] < own["cpu_stats"]["system_cpu_usage"]
 
 
 def test_a_container_that_was_restarted_knows_how_often_and_when_it_ended(lab):
