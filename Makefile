@@ -13,8 +13,8 @@ lab: $(STAMP)
 test: $(STAMP)
 	$(BIN)/ecslab doctor
 	$(BIN)/ecslab labs --check
-	$(BIN)/ecslab check-content
-	$(BIN)/python -m pytest tests -n 3 --dist loadfile --no-loadscope-reorder
+	nice $(BIN)/ecslab check-content & content=$$!; trap "kill $$content 2> /dev/null" EXIT; \
+		$(BIN)/python -m pytest tests -n 4 --dist loadfile --no-loadscope-reorder && wait $$content
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

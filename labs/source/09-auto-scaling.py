@@ -166,6 +166,9 @@ scaling.put_scaling_policy(
     },
 )
 press("6m")
+for _ in range(5):  # a busy machine gives the tasks less CPU than they ask for
+    if desired() < 4:
+        press("1m")
 ### END SOLUTION
 
 # %%

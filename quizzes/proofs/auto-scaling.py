@@ -416,6 +416,8 @@ def from_load_to_relief(aws, region, say):
             if is_so and step not in seen:
                 seen.append(step)
                 say(f"{region.now():%H:%M:%S} step {step + 1}")
+        if len(seen) == 5:
+            break
     return seen
 
 

@@ -282,6 +282,8 @@ def new_service_events(aws, region, say):
         for event in demo.events():
             _note(order, 4, "deployment completed" in event, say)
             _note(order, 5, "has reached a steady state" in event, say)
+        if len(order) == 6:
+            break
     return order
 
 
