@@ -305,6 +305,7 @@ class Deployment:
     start_failures: int = 0
     failures: int = 0
     last_failure_at: float = 0.0
+    unplaced: bool = False  # at the last try some of its tasks found no place
     completed_once: bool = False
     revision_arn: str = ""
     digests: dict[str, str] = field(default_factory=dict)  # of its images, by container

@@ -353,6 +353,7 @@ class ServiceController:
                     failures=d.failures,
                     last_failure_at=d.last_failure_at,
                     rollback_to=fallback.id if fallback else None,
+                    unplaced=d.unplaced,
                 )
                 for d in service.deployments
             ),
@@ -387,7 +388,8 @@ class ServiceController:
             strategy=service.settings.get("placementStrategy") or (),
             existing=existing,
         )
-        if len(places.found) < count:
+        deployment.unplaced = len(places.found) < count
+        if deployment.unplaced:
             say(region, service, placement.placement_event(places.failures))
             region.wake_at(region.clock.now() + PLACEMENT_RETRY, service)
         self._launch(service, deployment, places.found)
@@ -408,6 +410,7 @@ class ServiceController:
             for place in places:
                 tasks.append(launch.new_task(region, service.cluster, deployment.task_definition, deployment.config, **place, **common))
         except EcsError as error:
+            deployment.unplaced = True
             say(region, service, f"was unable to place a task. Reason: {error.message.rstrip('.')}.")
             region.wake_at(region.clock.now() + PLACEMENT_RETRY, service)
         self._started(service, tasks)

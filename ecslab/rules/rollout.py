@@ -9,7 +9,7 @@ this moment; called again after each change it walks a rolling update, replaces
 what died or turned UNHEALTHY, scales up and down, and trips the circuit breaker.
 
 Two choices of ours, where AWS documents none: new tasks start before old ones
-stop when the band allows both, and the delay after tasks that never ran doubles
+stop when the band allows both and there is room for them, and the delay after tasks that never ran doubles
 from 10 seconds up to the documented ceiling of 27 minutes.
 
 Sources: API Reference, DeploymentConfiguration, DeploymentCircuitBreaker,
@@ -112,6 +112,7 @@ class DeploymentView:
     failures: int = 0  # what the circuit breaker counts
     last_failure_at: float = 0.0
     rollback_to: str | None = None  # the deployment to return to, if any
+    unplaced: bool = False  # at the last try there was no room for some of its tasks
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,7 @@ def plan(service: ServiceView, now: float) -> list[Action]:
             actions.append(Start(primary.id, starts))
 
     if old:
-        start_first = bool(limits.surge and (room_for or mine)) or primary.rollout_state == "FAILED"
+        start_first = bool(limits.surge and (room_for or mine) and not primary.unplaced) or primary.rollout_state == "FAILED"
         actions += _stop_old(limits, mine, old, healthy, starts, start_first)
         if limits.blocked and not actions:
             actions.append(Say(BLOCKED))

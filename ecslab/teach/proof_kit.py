@@ -8,6 +8,7 @@
 """
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import Any
 
@@ -20,6 +21,22 @@ CHECK = {"command": ["CMD", "/app", "health"], "interval": 10, "timeout": 5, "re
 def app(name: str = "app", *arguments: str, **fields: Any) -> dict:
     """A container definition of the lab's app."""
     return {"name": name, "image": APP, "command": list(arguments), **fields}
+
+
+def policy(*allowed: tuple[str, str], **more: Any) -> str:
+    """A policy document of (action, resource) pairs."""
+    statements = [{"Effect": "Allow", "Action": action, "Resource": resource, **more} for action, resource in allowed]
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+def role(aws: Any, name: str, *allowed: tuple[str, str], trusted: str = "ecs-tasks.amazonaws.com") -> str:
+    """The ARN of a new role that may do that."""
+    statement = {"Effect": "Allow", "Principal": {"Service": trusted}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    arn = aws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    if allowed:
+        aws.client("iam").put_role_policy(RoleName=name, PolicyName="does", PolicyDocument=policy(*allowed))
+    return arn
 
 
 class Demo:
@@ -45,6 +62,17 @@ class Demo:
         made = self.ecs.register_task_definition(**request)["taskDefinition"]
         return f"{made['family']}:{made['revision']}"
 
+    def on_ec2(self, family: str = "web", container: dict | None = None, mode: str = "bridge", **fields: Any) -> None:
+        """A task definition for EC2 of one small container."""
+        request = {"networkMode": mode, "requiresCompatibilities": ["EC2"], **fields}
+        self.ecs.register_task_definition(family=family, containerDefinitions=[app(**{"memory": 64, **(container or {})})], **request)
+
+    # -- instances ---------------------------------------------------------------
+
+    def instances(self, count: int = 1, kind: str = "m5.large") -> list[str]:
+        """The ARNs of new container instances."""
+        return [self.region.add_instance("demo", kind) for _ in range(count)]
+
     # -- tasks -------------------------------------------------------------------
 
     def run(self, definition: str = "web", **options: Any) -> str:
@@ -54,6 +82,10 @@ class Demo:
 
     def task(self, arn: str) -> dict:
         return self.ecs.describe_tasks(cluster="demo", tasks=[arn])["tasks"][0]
+
+    def address(self, arn: str) -> str:
+        """Where a task in awsvpc mode answers: `http://10.0.0.7`."""
+        return f"http://{self.task(arn)['containers'][0]['networkInterfaces'][0]['privateIpv4Address']}"
 
     def status(self, arn: str, container: str) -> str:
         return next(one["lastStatus"] for one in self.task(arn)["containers"] if one["name"] == container)
@@ -76,6 +108,9 @@ class Demo:
         return self.ecs.create_service(
             cluster="demo", serviceName="web", taskDefinition=definition, desiredCount=count, **options
         )["service"]
+
+    def serve_on_ec2(self, count: int = 2, definition: str = "web", **options: Any) -> dict:
+        return self.serve(count, definition, launchType="EC2", networkConfiguration=None, **options)
 
     def update(self, **options: Any) -> dict:
         return self.ecs.update_service(cluster="demo", service="web", **options)["service"]

@@ -19,22 +19,13 @@ def by_provider(tasks):
     return Counter(task.get("capacityProviderName") for task in tasks)
 
 
-def on_ec2(demo, family="web", **container):
-    one = {"name": "app", "image": APP, "memory": 64, **container}
-    demo.ecs.register_task_definition(family=family, networkMode="bridge", requiresCompatibilities=["EC2"], containerDefinitions=[one])
-
-
-def serve_on_ec2(demo, count, **options):
-    return demo.serve(count, launchType="EC2", networkConfiguration=None, **options)
-
-
 @proof("clusters.one-cluster-many-kinds", a=["EC2"], c=["EC2", "FARGATE"])
 def one_cluster_many_kinds(aws, region, say):
     """A service on EC2, and a task on Fargate in the same cluster."""
     demo = Demo(aws, region)
     region.add_instance("demo")
-    on_ec2(demo)
-    serve_on_ec2(demo, 1)
+    demo.on_ec2()
+    demo.serve_on_ec2(1)
     demo.define("far")
     refused(demo.run, "far")
     region.run_for("5m")
@@ -111,8 +102,8 @@ def distinct_instance_shortage(aws, region, say):
     demo = Demo(aws, region)
     for _ in range(3):
         region.add_instance("demo")
-    on_ec2(demo)
-    error = refused(serve_on_ec2, demo, 5, placementConstraints=[{"type": "distinctInstance"}])
+    demo.on_ec2()
+    error = refused(demo.serve_on_ec2, 5, placementConstraints=[{"type": "distinctInstance"}])
     if error:
         say(error)
         return "refused"
@@ -127,8 +118,8 @@ def drain_that_never_ends(aws, region, say):
     demo = Demo(aws, region)
     region.add_instance("demo")
     region.add_instance("demo")
-    on_ec2(demo)
-    serve_on_ec2(demo, 1, deploymentConfiguration={"minimumHealthyPercent": 50, "maximumPercent": 100})
+    demo.on_ec2()
+    demo.serve_on_ec2(1, deploymentConfiguration={"minimumHealthyPercent": 50, "maximumPercent": 100})
     region.run_for("5m")
     there = demo.running()[0]["containerInstanceArn"]
     demo.ecs.update_container_instances_state(cluster="demo", containerInstances=[there], status="DRAINING")
@@ -146,8 +137,8 @@ def what_draining_does(aws, region, say):
     """A service's task, a daemon's and a standalone one on an instance that is drained."""
     demo = Demo(aws, region)
     first = region.add_instance("demo")
-    on_ec2(demo)
-    serve_on_ec2(demo, 1)
+    demo.on_ec2()
+    demo.serve_on_ec2(1)
     demo.ecs.create_service(cluster="demo", serviceName="agent", taskDefinition="web", schedulingStrategy="DAEMON", launchType="EC2")
     alone = demo.ecs.run_task(cluster="demo", taskDefinition="web", launchType="EC2")["tasks"][0]["taskArn"]
     region.run_for("5m")
@@ -182,7 +173,27 @@ def tasks_per_instance(aws, region, say):
     demo.ecs.register_task_definition(
         family="web", networkMode="bridge", requiresCompatibilities=["EC2"], cpu="256", memory="700", containerDefinitions=[one]
     )
-    serve_on_ec2(demo, 9)
+    demo.serve_on_ec2(9)
     region.run_for("10m")
     say(f"{len(demo.running())} tasks run. {demo.events()[-1]}")
     return len(demo.running())
+
+
+@proof("clusters.insights-is-a-cluster-setting", b="waiting", c="the setting")
+def insights_is_a_cluster_setting(aws, region, say):
+    """Are there counts of tasks after half an hour, or after Container Insights was turned on?"""
+    demo = Demo(aws, region)
+    demo.define()
+    demo.serve(1)
+
+    def counted():
+        pages = aws.client("cloudwatch").get_paginator("list_metrics").paginate(MetricName="RunningTaskCount")
+        return any(page["Metrics"] for page in pages)
+
+    region.run_for("30m")
+    if counted():
+        return "waiting"
+    demo.ecs.update_cluster_settings(cluster="demo", settings=[{"name": "containerInsights", "value": "enabled"}])
+    region.run_for("5m")
+    say(f"After half an hour: none. With Container Insights: {'there they are' if counted() else 'none'}.")
+    return "the setting" if counted() else "neither"

@@ -1,6 +1,6 @@
 """Proofs of questions on deployments."""
 from ecslab.teach import proof, refused
-from ecslab.teach.proof_kit import MISSING, Balanced, Demo
+from ecslab.teach.proof_kit import MISSING, Balanced, Demo, role
 
 BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
 
@@ -259,3 +259,73 @@ def task_set_size(aws, region, say):
     )["taskSet"]
     say(f"25 percent of 10 comes to {made['computedDesiredCount']} tasks.")
     return made["computedDesiredCount"]
+
+
+@proof("deployments.which-calls-deploy")
+def which_calls_deploy(aws, region, say):
+    """Each of the six calls on a service in a steady state: does another deployment begin?"""
+    demo = Balanced(aws, region)
+    aws.client("servicediscovery").create_http_namespace(Name="shop")
+    demo.define(taskRoleArn=role(aws, "app", ("ssmmessages:*", "*")))
+    demo.serve(1, loadBalancers=[demo.entry()], platformVersion="1.3.0")
+    calls = {
+        "a": {"desiredCount": 2},
+        "b": {"platformVersion": "1.4.0"},
+        "c": {"healthCheckGracePeriodSeconds": 90},
+        "d": {"serviceConnectConfiguration": {"enabled": True, "namespace": "shop"}},
+        "e": {"enableExecuteCommand": True},
+        "f": {"networkConfiguration": demo.network(3)},
+    }
+    deploys = set()
+    for letter, change in calls.items():
+        region.run_for("10m")
+        before = demo.service()["deployments"]
+        after = demo.update(**change)["deployments"]
+        assert len(before) == 1
+        deploys |= {letter} if after[0]["id"] != before[0]["id"] else set()
+        say(f"{next(iter(change))}: {'a new deployment' if letter in deploys else 'none'}")
+    return deploys
+
+
+@proof("deployments.tag-pinned-to-digest", a=2, b=1)
+def tag_pinned_to_digest(aws, region, say):
+    """A tag that moves after the deployment, and a scale-out: how many images run?"""
+    demo = Demo(aws, region)
+    aws.client("ecr").create_repository(repositoryName="shop")
+    image = region.push_image("shop", "stable", "ecslab/app:1.0")
+    demo.define(container={"image": image}, executionRoleArn=role(aws, "starts", ("ecr:*", "*")))
+    demo.serve(2)
+    region.run_for("5m")
+    region.push_image("shop", "stable", "ecslab/app:2.0")
+    region.run_for("1h")
+    demo.update(desiredCount=4)
+    region.run_for("5m")
+    images = {region.logs(task["taskArn"])[0] for task in demo.running()}
+    say(f"{len(demo.running())} tasks run: {', '.join(sorted(images))}.")
+    return len(images)
+
+
+@proof("deployments.no-room-to-surge", a="a", b="b", d="d")
+def no_room_to_surge(aws, region, say):
+    """Four tasks on four full instances, and three ways out one after the other: with which does the update finish?"""
+    demo = Demo(aws, region)
+    demo.instances(4)
+    for _ in range(2):
+        demo.on_ec2(container={"memory": 5000})
+    percents_of = {"minimumHealthyPercent": 100, "maximumPercent": 200}
+    demo.serve_on_ec2(4, "web:1", deploymentConfiguration=percents_of)
+    region.run_for("5m")
+    demo.update(taskDefinition="web:2")
+    region.run_for("10m")
+    changes = {
+        "a": {"deploymentConfiguration": {**percents_of, "maximumPercent": 400}},
+        "b": {"deploymentConfiguration": percents_of, "forceNewDeployment": True},
+        "d": {"deploymentConfiguration": {**percents_of, "minimumHealthyPercent": 75}},
+    }
+    for letter, change in changes.items():
+        demo.update(**change)
+        region.run_for("20m")
+        say(f"{letter}: {demo.revisions()}")
+        if demo.revisions() == {"web:2": 4}:
+            return letter
+    return "none"

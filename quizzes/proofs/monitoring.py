@@ -3,7 +3,7 @@ import json
 from datetime import timedelta
 
 from ecslab.teach import proof, refused
-from ecslab.teach.proof_kit import APP, Demo
+from ecslab.teach.proof_kit import APP, Demo, role
 
 OWN = [{"Name": "ClusterName", "Value": "demo"}, {"Name": "ServiceName", "Value": "web"}]
 LOGS = {"awslogs-group": "/ecs/shop", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "prod"}
@@ -101,12 +101,8 @@ def finding_the_stream(aws, region, say):
     """The name of the stream that a container's log arrives in."""
     demo, logs = Demo(aws, region), aws.client("logs")
     logs.create_log_group(logGroupName="/ecs/shop")
-    trust = {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    role = aws.client("iam").create_role(RoleName="starts", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
-    may = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}]}
-    aws.client("iam").put_role_policy(RoleName="starts", PolicyName="logs", PolicyDocument=json.dumps(may))
     container = {"name": "api", "image": APP, "logConfiguration": {"logDriver": "awslogs", "options": LOGS}}
-    demo.register("web", [container], executionRoleArn=role["Role"]["Arn"])
+    demo.register("web", [container], executionRoleArn=role(aws, "starts", ("logs:*", "*")))
     arn = demo.run()
     region.run_for("2m")
     (stream,) = logs.describe_log_streams(logGroupName="/ecs/shop")["logStreams"]

@@ -5,25 +5,9 @@ from ecslab.teach.proof_kit import APP, Demo, app
 MIB = {"memory": 64}
 
 
-def address(demo, arn):
-    return f"http://{demo.task(arn)['containers'][0]['networkInterfaces'][0]['privateIpv4Address']}"
-
-
-def on_ec2(demo, family, container=None, mode="bridge", **fields):
-    """A task definition for EC2 of one small container."""
-    one = {"name": "app", "image": APP, **MIB, **(container or {})}
-    request = {"networkMode": mode, "requiresCompatibilities": ["EC2"], **fields}
-    return demo.ecs.register_task_definition(family=family, containerDefinitions=[one], **request)["taskDefinition"]
-
-
-def instances(region, count, kind="m5.large"):
-    for _ in range(count):
-        region.add_instance("demo", kind)
-
-
 def call(demo, region, arn, place):
     """The status of what a task gets when it asks there."""
-    return region.get(f"{address(demo, arn)}/call?to={place}").status
+    return region.get(f"{demo.address(arn)}/call?to={place}").status
 
 
 class Named(Demo):
@@ -52,9 +36,9 @@ ORDERS = {"services": [{"portName": "http", "discoveryName": "orders", "clientAl
 def host_mode_density(aws, region, say):
     """Twelve tasks on port 8080 in host mode, four large instances."""
     demo = Demo(aws, region)
-    instances(region, 4)
-    on_ec2(demo, "web", {"portMappings": [{"containerPort": 8080}], "command": ["--port", "8080"]}, "host")
-    demo.serve(12, launchType="EC2", networkConfiguration=None)
+    demo.instances(4)
+    demo.on_ec2("web", {"portMappings": [{"containerPort": 8080}], "command": ["--port", "8080"]}, "host")
+    demo.serve_on_ec2(12)
     region.run_for("10m")
     say(f"{len(demo.running())} tasks run. {demo.events()[-1]}")
     return len(demo.running())
@@ -63,7 +47,7 @@ def host_mode_density(aws, region, say):
 @proof("networking.none-mode", a="accepted", b="refused")
 def none_mode(aws, region, say):
     """The registration of a task definition with mode none and a port mapping."""
-    error = refused(on_ec2, Demo(aws, region), "batch", {"portMappings": [{"containerPort": 8080}]}, "none")
+    error = refused(Demo(aws, region).on_ec2, "batch", {"portMappings": [{"containerPort": 8080}]}, "none")
     say(error or "It is accepted.")
     return "refused" if error else "accepted"
 
@@ -72,8 +56,8 @@ def none_mode(aws, region, say):
 def eni_limit(aws, region, say):
     """As many awsvpc tasks as five instances of four interfaces each take."""
     demo = Demo(aws, region)
-    instances(region, 5, "c5.xlarge")
-    on_ec2(demo, "web", {"cpu": 10}, "awsvpc")
+    demo.instances(5, "c5.xlarge")
+    demo.on_ec2("web", {"cpu": 10}, "awsvpc")
     demo.serve(20, launchType="EC2", networkConfiguration={"awsvpcConfiguration": {"subnets": demo.subnets}})
     region.run_for("10m")
     say(f"{len(demo.running())} of 20 tasks run. {demo.events()[-1]}")
@@ -194,12 +178,12 @@ def addresses_at_the_peak(aws, region, say):
 def read_port_conflict(aws, region, say):
     """A third task on two instances: with a strategy, with less memory, with a dynamic host port."""
     demo = Demo(aws, region)
-    instances(region, 2)
+    demo.instances(2)
     fixed = {"portMappings": [{"containerPort": 80, "hostPort": 80}], "memoryReservation": 64}
-    on_ec2(demo, "web", fixed)
-    on_ec2(demo, "less", {**fixed, "memoryReservation": 32})
-    on_ec2(demo, "free", {**fixed, "portMappings": [{"containerPort": 80, "hostPort": 0}]})
-    demo.serve(3, launchType="EC2", networkConfiguration=None)
+    demo.on_ec2("web", fixed)
+    demo.on_ec2("less", {**fixed, "memoryReservation": 32})
+    demo.on_ec2("free", {**fixed, "portMappings": [{"containerPort": 80, "hostPort": 0}]})
+    demo.serve_on_ec2(3)
     region.run_for("5m")
     changes = {
         "b": {"placementStrategy": [{"type": "spread", "field": "instanceId"}]},
@@ -219,8 +203,8 @@ def read_port_conflict(aws, region, say):
 def bridge_and_a_records(aws, region, say):
     """A service in bridge mode with a registry of A records."""
     demo, names = Demo(aws, region), aws.client("servicediscovery")
-    instances(region, 1)
-    on_ec2(demo, "web", {"portMappings": [{"containerPort": 80, "hostPort": 8080}]})
+    demo.instances(1)
+    demo.on_ec2("web", {"portMappings": [{"containerPort": 80, "hostPort": 8080}]})
     vpc = aws.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
     names.create_private_dns_namespace(Name="local", Vpc=vpc)
     (namespace,) = names.list_namespaces()["Namespaces"]
@@ -237,8 +221,8 @@ def bridge_and_a_records(aws, region, say):
 def awsvpc_on_ec2_needs_nat(aws, region, say):
     """assignPublicIp for tasks on EC2, which would make a NAT gateway needless."""
     demo = Demo(aws, region)
-    instances(region, 1)
-    on_ec2(demo, "web", mode="awsvpc")
+    demo.instances(1)
+    demo.on_ec2("web", mode="awsvpc")
     error = refused(demo.serve, 1, "web", launchType="EC2")
     say(error or "It is accepted.")
     return "refused" if error else "accepted"

@@ -3,25 +3,10 @@ import json
 
 from ecslab.rules.exec_command import PERMISSIONS
 from ecslab.teach import proof, refused
-from ecslab.teach.proof_kit import Demo, app
+from ecslab.teach.proof_kit import Demo, app, policy, role
 
 TASKS = "ecs-tasks.amazonaws.com"
 GET_SECRET = "secretsmanager:GetSecretValue"
-
-
-def policy(*allowed, **more):
-    """A policy of (action, resource) pairs."""
-    statements = [{"Effect": "Allow", "Action": action, "Resource": resource, **more} for action, resource in allowed]
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
-
-
-def role(aws, name, *allowed, trusted=TASKS):
-    statement = {"Effect": "Allow", "Principal": {"Service": trusted}, "Action": "sts:AssumeRole"}
-    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    arn = aws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
-    if allowed:
-        aws.client("iam").put_role_policy(RoleName=name, PolicyName="does", PolicyDocument=policy(*allowed))
-    return arn
 
 
 def for_exec(aws, name="exec"):
@@ -30,10 +15,6 @@ def for_exec(aws, name="exec"):
 
 def secret(aws, name, value):
     return aws.client("secretsmanager").create_secret(Name=name, SecretString=value)["ARN"]
-
-
-def address(demo, arn):
-    return f"http://{demo.task(arn)['containers'][0]['networkInterfaces'][0]['privateIpv4Address']}"
 
 
 def environment(region, arn, container="app"):
@@ -51,7 +32,7 @@ def bucket_access_denied(aws, region, say):
     demo.define("owned", taskRoleArn=role(aws, "reads", ("s3:GetObject", "arn:aws:s3:::shop/*")))
     arns = [demo.run("executed"), demo.run("owned")]
     region.run_for("1m")
-    told = [region.get(f"{address(demo, arn)}/object?at=shop/list") for arn in arns]
+    told = [region.get(f"{demo.address(arn)}/object?at=shop/list") for arn in arns]
     say(f"With an execution role alone: {told[0].body}. With a task role: {told[1].body}.")
     return tuple(one.status for one in told)
 
@@ -97,7 +78,8 @@ def one_field_of_a_secret(aws, region, say):
 @proof("security.pipeline-may-not-pass", a="a", b="b", c="c", d="d")
 def pipeline_may_not_pass(aws, region, say):
     """The same registration by four users, each with one of the policies that were proposed."""
-    demo, iam = Demo(aws, region), aws.client("iam")
+    iam = aws.client("iam")
+    Demo(aws, region)
     orders = role(aws, "orders-task-role")
     offers = {
         "a": policy(("ecs:*", orders)),
@@ -115,7 +97,6 @@ def pipeline_may_not_pass(aws, region, say):
         error = refused(ecs.register_task_definition, family=letter, containerDefinitions=[app(memory=64)], taskRoleArn=orders)
         say(f"{letter}: {'registered' if error is None else error[:60]}")
         right += "" if error else letter
-    assert demo.ecs is not None
     return right
 
 
@@ -224,10 +205,10 @@ def one_service_to_the_database(aws, region, say):
 
     arns = [run("db", "db"), run("client", "orders"), run("client", "others")]
     region.run_for("1m")
-    database = address(demo, arns[0]).removeprefix("http://")
+    database = demo.address(arns[0]).removeprefix("http://")
 
     def asks(arn):
-        return region.get(f"{address(demo, arn)}/call?to={database}:5432/health").status
+        return region.get(f"{demo.address(arn)}/call?to={database}:5432/health").status
 
     answers = [asks(arns[1]), asks(arns[2])]
     aws.ecs.stop_task(cluster="demo", task=arns[1])
@@ -279,7 +260,7 @@ def patched_under_the_same_tag(aws, region, say):
 def roles_to_pass(aws, region, say):
     """Permissions to pass are given one by one until all three task definitions can be registered."""
     iam = aws.client("iam")
-    demo = Demo(aws, region)
+    Demo(aws, region)
     roles = {name: role(aws, name) for name in ("orders-task", "web-task", "reports-task", "shared-start", "reports-start")}
     pairs = {"orders": "shared-start", "web": "shared-start", "reports": "reports-start"}
     iam.create_user(UserName="pipeline")
@@ -296,5 +277,4 @@ def roles_to_pass(aws, region, say):
         else:
             raise AssertionError(error)
     say(f"Passed: {', '.join(arn.rpartition('/')[2] for arn in passed)}.")
-    assert demo.ecs is not None
     return len(passed)

@@ -291,3 +291,80 @@ def _note(order, item, happened, say):
     if happened and item not in order:
         order.append(item)
         say(f"Seen: step {item + 1}.")
+
+
+@proof("services.not-for-daemons")
+def not_for_daemons(aws, region, say):
+    """A DAEMON service with each of the six settings."""
+    demo = Demo(aws, region)
+    demo.on_ec2()
+    daemon = {"cluster": "demo", "taskDefinition": "web", "schedulingStrategy": "DAEMON", "launchType": "EC2"}
+    offers = {
+        "a": {"desiredCount": 3},
+        "b": {"placementConstraints": [{"type": "memberOf", "expression": "attribute:ecs.os-type == linux"}]},
+        "c": {"placementStrategy": [{"type": "spread", "field": "instanceId"}]},
+        "d": {"deploymentConfiguration": {"minimumHealthyPercent": 0}},
+        "e": {"availabilityZoneRebalancing": "ENABLED"},
+        "f": {"launchType": "EXTERNAL"},
+    }
+    errors = {letter: refused(demo.ecs.create_service, **{**daemon, **fields}, serviceName=f"agent-{letter}") for letter, fields in offers.items()}
+    for letter, error in errors.items():
+        say(f"{letter}: {error or 'accepted'}")
+    return {letter for letter, error in errors.items() if error}
+
+
+@proof("services.agent-on-fargate", a="refused", b="accepted")
+def agent_on_fargate(aws, region, say):
+    """A DAEMON service with the launch type FARGATE, which would make a sidecar needless."""
+    demo = Demo(aws, region)
+    demo.define()
+    daemon = {"cluster": "demo", "serviceName": "agent", "taskDefinition": "web", "schedulingStrategy": "DAEMON"}
+    error = refused(demo.ecs.create_service, **daemon, launchType="FARGATE", networkConfiguration=demo.network())
+    say(error or "It is accepted.")
+    return "refused" if error else "accepted"
+
+
+@proof("services.collector-per-instance", a="REPLICA", b="DAEMON")
+def collector_per_instance(aws, region, say):
+    """Two instances become four: which service has a task on each without being touched?"""
+    demo = Demo(aws, region)
+    demo.instances(2)
+    demo.on_ec2()
+    demo.serve_on_ec2(2, placementConstraints=[{"type": "distinctInstance"}])
+    demo.ecs.create_service(cluster="demo", serviceName="daemon", taskDefinition="web", schedulingStrategy="DAEMON", launchType="EC2")
+    region.run_for("5m")
+    demo.instances(2)
+    region.run_for("10m")
+    reached = {kind: len({t["containerInstanceArn"] for t in demo.running(serviceName=name)}) for kind, name in (("REPLICA", "web"), ("DAEMON", "daemon"))}
+    say(f"Of 4 instances have a task: {reached}.")
+    return ", ".join(kind for kind, count in reached.items() if count == 4)
+
+
+@proof("services.describe-in-tens")
+def describe_in_tens(aws, region, say):
+    """The largest number of services one call takes, and how often 46 of them need it."""
+    ecs = Demo(aws, region).ecs
+    most = max(n for n in range(1, 15) if refused(ecs.describe_services, cluster="demo", services=[f"s{i}" for i in range(n)]) is None)
+    say(f"One call describes up to {most} services.")
+    return -(-46 // most)
+
+
+@proof("services.pipeline-resets-scaling", c=(9, 9), d=(2, 9))
+def pipeline_resets_scaling(aws, region, say):
+    """Nine tasks, and an update with a desired count of 2 and one without."""
+    demo = Demo(aws, region)
+    counts = []
+    for number, template in enumerate(({"desiredCount": 2}, {})):
+        demo.define()
+        if number == 0:
+            demo.serve(9, deploymentConfiguration={"minimumHealthyPercent": 100, "maximumPercent": 200})
+            resource = {"ServiceNamespace": "ecs", "ResourceId": "service/demo/web", "ScalableDimension": "ecs:service:DesiredCount"}
+            aws.client("application-autoscaling").register_scalable_target(**resource, MinCapacity=2, MaxCapacity=12)
+        else:
+            demo.update(desiredCount=9)
+        region.run_for("10m")
+        demo.update(forceNewDeployment=True, **template)
+        region.run_for("10m")
+        counts.append(len(demo.running()))
+    say(f"With DesiredCount 2 in the template {counts[0]} tasks run afterwards, without it {counts[1]}.")
+    return tuple(counts)

@@ -1,6 +1,6 @@
 """Proofs of questions on task definitions."""
 from ecslab.teach import proof, refused
-from ecslab.teach.proof_kit import CHECK, Demo, app
+from ecslab.teach.proof_kit import CHECK, Demo, app, role
 
 SIDE = ("--port", "81")  # two containers of a task share its network
 
@@ -254,3 +254,73 @@ def being_deleted(aws, region, say):
     holds = {"a": kept, "b": scaled and demo.revisions() == {"web:3": 6}, "c": starts, "d": again, "e": undone}
     say(f"The statements: {holds}")
     return {option for option, true in holds.items() if true}
+
+
+@proof("task-definitions.which-value-wins", a="warn", b="debug", c="info")
+def which_value_wins(aws, region, say):
+    """One variable in `environment` and in two files."""
+    demo, s3 = Demo(aws, region), aws.client("s3")
+    s3.create_bucket(Bucket="shop")
+    for name, value in (("first", "debug"), ("second", "warn")):
+        s3.put_object(Bucket="shop", Key=f"{name}.env", Body=f"LOG_LEVEL={value}\n".encode())
+    files = [{"type": "s3", "value": f"arn:aws:s3:::shop/{name}.env"} for name in ("first", "second")]
+    roles = {
+        "executionRoleArn": role(aws, "starts", ("s3:GetObject", "*"), ("s3:GetBucketLocation", "*")),
+        "taskRoleArn": role(aws, "app", ("ssmmessages:*", "*")),
+    }
+    demo.define(container={"environment": [{"name": "LOG_LEVEL", "value": "info"}], "environmentFiles": files}, **roles)
+    arn = demo.run(enableExecuteCommand=True)
+    region.run_for("1m")
+    lines = region.exec(arn, None, "env").output.splitlines()
+    value = next(line.partition("=")[2] for line in lines if line.startswith("LOG_LEVEL="))
+    say(f"The container sees LOG_LEVEL={value}.")
+    return value
+
+
+@proof("task-definitions.needs-a-role-at-launch")
+def needs_a_role_at_launch(aws, region, say):
+    """Each of the settings without an execution role: refused when registered or run?"""
+    demo = Demo(aws, region)
+    aws.client("ecr").create_repository(repositoryName="shop")
+    image = region.push_image("shop", "1", "ecslab/app:1.0")
+    aws.client("ssm").put_parameter(Name="key", Value="k", Type="String")
+    offers = {
+        "a": {"container": {"secrets": [{"name": "KEY", "valueFrom": "key"}]}},
+        "b": {"container": {"image": image}},
+        "c": {"container": {"environment": [{"name": "TABLE", "value": "orders"}]}},
+        "d": {"container": {"healthCheck": {"command": ["CMD", "/app", "health"]}}},
+        "e": {"enableFaultInjection": True},
+    }
+    errors = {letter: refused(demo.define, letter, **fields) or refused(demo.run, letter) for letter, fields in offers.items()}
+    for letter, error in errors.items():
+        say(f"{letter}: {error or 'the task starts'}")
+    return {letter for letter, error in errors.items() if error}
+
+
+@proof("task-definitions.same-tag-new-image", a="2.0", c="1.0")
+def same_tag_new_image(aws, region, say):
+    """A task that replaces another one after the tag has moved."""
+    demo = Demo(aws, region)
+    aws.client("ecr").create_repository(repositoryName="shop")
+    image = region.push_image("shop", "stable", "ecslab/app:1.0")
+    demo.define(container={"image": image}, executionRoleArn=role(aws, "starts", ("ecr:*", "*")))
+    demo.serve(1)
+    region.run_for("5m")
+    region.push_image("shop", "stable", "ecslab/app:2.0")
+    demo.ecs.stop_task(cluster="demo", task=demo.running()[0]["taskArn"])
+    region.run_for("5m")
+    line = region.logs(demo.running()[0]["taskArn"])[0]
+    say(line)
+    return line.split()[2]
+
+
+@proof("task-definitions.tasks-by-reservation")
+def tasks_by_reservation(aws, region, say):
+    """As many tasks with a reservation of 500 MiB as an instance of 4 GiB takes."""
+    demo = Demo(aws, region)
+    demo.instances(1, "c5.large")
+    demo.on_ec2(container={"memory": 1000, "memoryReservation": 500})
+    demo.serve_on_ec2(12)
+    region.run_for("10m")
+    say(f"{len(demo.running())} tasks run. {demo.events()[-1]}")
+    return len(demo.running())

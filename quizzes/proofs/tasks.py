@@ -1,6 +1,6 @@
 """Proofs of questions on tasks."""
 from ecslab.teach import proof, refused
-from ecslab.teach.proof_kit import CHECK, Balanced, Demo, app
+from ecslab.teach.proof_kit import CHECK, MISSING, Balanced, Demo, app, role
 
 SIDE = ("--port", "81")  # two containers of a task share its network
 
@@ -264,3 +264,84 @@ def seconds_to_the_kill(aws, region, say):
     seconds = round((demo.task(task)["executionStoppedAt"] - drained).total_seconds())
     say(f"Killed {seconds} seconds after the target began to drain.")
     return seconds
+
+
+@proof("tasks.restart-the-container", a="a", b="b", c="c")
+def restart_the_container(aws, region, say):
+    """A shipper that crashes after 70 seconds: with which setting does it run again, in the same task?"""
+    demo = Demo(aws, region)
+    crash = ("--port", "81", "--exit-after", "70", "--exit-code", "1")
+    offers = {
+        "a": {"essential": True},
+        "b": {"essential": False, "restartPolicy": {"enabled": True, "restartAttemptPeriod": 60}},
+        "c": {"essential": False, "healthCheck": CHECK},
+    }
+    right = ""
+    for letter, fields in offers.items():
+        demo.register(letter, [app(), app("shipper", *crash, **fields)])
+        arn = demo.run(letter)
+        region.run_for("2m")
+        again = demo.task(arn)["lastStatus"] == "RUNNING" and demo.status(arn, "shipper") == "RUNNING"
+        say(f"{letter}: after two minutes the task is {demo.task(arn)['lastStatus']}, the shipper {demo.status(arn, 'shipper')}")
+        right += letter if again else ""
+    return right
+
+
+@proof("tasks.which-can-be-overridden")
+def which_can_be_overridden(aws, region, say):
+    """Which of the six do the overrides of RunTask have a place for?"""
+    shape = Demo(aws, region).ecs.meta.service_model.operation_model("RunTask").input_shape.members["overrides"]
+    container = shape.members["containerOverrides"].member.members
+    say(f"A task's overrides: {', '.join(sorted(shape.members))}. A container's: {', '.join(sorted(container))}.")
+    asked = {
+        "a": "environment" in container, "b": "command" in container, "c": "taskRoleArn" in shape.members,
+        "d": "image" in container, "e": "networkMode" in shape.members, "f": "portMappings" in container,
+    }  # fmt: skip
+    return {letter for letter, there in asked.items() if there}
+
+
+@proof("tasks.stop-codes")
+def stop_codes(aws, region, say):
+    """Five ends of a task."""
+    demo = Demo(aws, region)
+    demo.ecs.put_cluster_capacity_providers(cluster="demo", capacityProviders=["FARGATE_SPOT"], defaultCapacityProviderStrategy=[])
+    demo.define("missing", container={"image": MISSING})
+    demo.define("job", "--exit-after", "5")
+    demo.define()
+    spot = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
+    ends = {
+        "The image could not be pulled": demo.run("missing"),
+        "The only container ended with exit code 0": demo.run("job"),
+        "An engineer called StopTask": demo.run("web"),
+        "AWS took back Fargate Spot capacity": demo.ecs.run_task(
+            cluster="demo", taskDefinition="web", networkConfiguration=demo.network(), capacityProviderStrategy=spot
+        )["tasks"][0]["taskArn"],
+    }
+    demo.serve(1, "web")
+    region.run_for("2m")
+    ends["The service was scaled in"] = demo.running(serviceName="web")[0]["taskArn"]
+    demo.update(desiredCount=0)
+    demo.ecs.stop_task(cluster="demo", task=ends["An engineer called StopTask"])
+    region.interrupt_spot(ends["AWS took back Fargate Spot capacity"])
+    region.run_for("10m")
+    told = {what: demo.task(arn)["stopCode"] for what, arn in ends.items()}
+    for what, code in told.items():
+        say(f"{what}: {code}")
+    return told
+
+
+@proof("tasks.read-no-such-tag", a="a", d="d")
+def read_no_such_tag(aws, region, say):
+    """A role that may not pull, and a tag that was never pushed: which gives a reason that says `not found`?"""
+    demo = Demo(aws, region)
+    aws.client("ecr").create_repository(repositoryName="shop")
+    image = region.push_image("shop", "v41", "ecslab/app:1.0")
+    offers = {"a": (image, ("ecr:GetAuthorizationToken", "*")), "d": (image.replace("v41", "v42"), ("ecr:*", "*"))}
+    right = ""
+    for letter, (wanted, may) in offers.items():
+        demo.define(letter, container={"image": wanted}, executionRoleArn=role(aws, f"starts-{letter}", may))
+        arn = demo.run(letter)
+        region.run_for("2m")
+        say(f"{letter}: {demo.task(arn)['stoppedReason']}")
+        right += letter if "not found" in demo.task(arn)["stoppedReason"] else ""
+    return right

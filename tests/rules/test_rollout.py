@@ -306,3 +306,11 @@ def test_once_trouble_ends_every_unblocked_service_has_exactly_its_count(trouble
         world.apply(world.plan())
     assert len(world.tasks) == desired and all(t.healthy for t in world.tasks.values())
     assert rollout.band(desired, low, high).blocked or not any(t.draining for t in world.tasks.values())
+
+
+@pytest.mark.parametrize("low, stops", [(100, 0), (75, 1), (50, 2)])
+def test_where_new_tasks_find_no_place_old_ones_make_room_as_far_as_the_lower_limit_lets_them(low, stops):
+    world = World.steady(4, low, 200).deploy()
+    assert not [action for action in world.plan() if isinstance(action, Stop)]
+    world.deployments[0] = replace(world.deployments[0], unplaced=True)
+    assert len([action for action in world.plan() if isinstance(action, Stop)]) == stops
