@@ -1,5 +1,5 @@
 # make lab   sets everything up and opens JupyterLab on the first lab
-# make test  sets everything up and runs every test
+# make test  sets everything up and runs every test; the containers' work goes before the tests' own
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,8 +13,8 @@ lab: $(STAMP)
 test: $(STAMP)
 	$(BIN)/ecslab doctor
 	$(BIN)/ecslab labs --check
-	nice $(BIN)/ecslab check-content & content=$$!; trap "kill $$content 2> /dev/null" EXIT; \
-		$(BIN)/python -m pytest tests -n 4 --dist loadfile --no-loadscope-reorder && wait $$content
+	nice -n 19 $(BIN)/ecslab check-content & content=$$!; trap "kill $$content 2> /dev/null" EXIT; \
+		nice $(BIN)/python -m pytest tests -n 3 --dist loadfile --no-loadscope-reorder && wait $$content
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
