@@ -1,6 +1,6 @@
 """Proofs of questions on networking."""
 from ecslab.teach import proof, refused
-from ecslab.teach.proof_kit import APP, Demo, app
+from ecslab.teach.proof_kit import APP, Demo, app, role
 
 MIB = {"memory": 64}
 
@@ -226,3 +226,131 @@ def awsvpc_on_ec2_needs_nat(aws, region, say):
     error = refused(demo.serve, 1, "web", launchType="EC2")
     say(error or "It is accepted.")
     return "refused" if error else "accepted"
+
+
+class Private(Demo):
+    """A `Demo` with a VPC of its own: one subnet that nothing leads out of, and an image in ECR."""
+
+    def __init__(self, aws, region):
+        super().__init__(aws, region)
+        ec2 = self.ec2 = aws.ec2
+        self.vpc = ec2.create_vpc(CidrBlock="10.7.0.0/16")["Vpc"]["VpcId"]
+        self.subnet = ec2.create_subnet(VpcId=self.vpc, CidrBlock="10.7.1.0/24")["Subnet"]["SubnetId"]
+        self.table = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [self.vpc]}])["RouteTables"][0]["RouteTableId"]
+        self.group = ec2.create_security_group(GroupName="tasks", Description="tasks", VpcId=self.vpc)["GroupId"]
+        aws.client("ecr").create_repository(repositoryName="shop")
+        self.image = region.push_image("shop", "1", APP)
+        self.define(container={"image": self.image}, executionRoleArn=role(aws, "starts", ("ecr:*", "*"), ("logs:*", "*")))
+
+    def starts(self, public=False, definition="web"):
+        """Does a task of that subnet run a minute later? Else its reason."""
+        where = {"subnets": [self.subnet], "securityGroups": [self.group], "assignPublicIp": "ENABLED" if public else "DISABLED"}
+        arn = self.run(definition, networkConfiguration={"awsvpcConfiguration": where})
+        self.region.run_for("1m")
+        task = self.task(arn)
+        return "runs" if task["lastStatus"] == "RUNNING" else task["stoppedReason"]
+
+    def route(self, **target):
+        self.ec2.create_route(RouteTableId=self.table, DestinationCidrBlock="0.0.0.0/0", **target)
+
+    def unroute(self):
+        self.ec2.delete_route(RouteTableId=self.table, DestinationCidrBlock="0.0.0.0/0")
+
+    def gateway(self):
+        gateway = self.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+        self.ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=self.vpc)
+        return gateway
+
+    def nat(self, gateway):
+        """A NAT gateway in a public subnet."""
+        public = self.ec2.create_subnet(VpcId=self.vpc, CidrBlock="10.7.2.0/24")["Subnet"]["SubnetId"]
+        table = self.ec2.create_route_table(VpcId=self.vpc)["RouteTable"]["RouteTableId"]
+        self.ec2.associate_route_table(RouteTableId=table, SubnetId=public)
+        self.ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+        address = self.ec2.allocate_address(Domain="vpc")["AllocationId"]
+        return self.ec2.create_nat_gateway(SubnetId=public, AllocationId=address)["NatGateway"]["NatGatewayId"]
+
+    def endpoints(self, *services):
+        door = self.ec2.create_security_group(GroupName=f"door-{len(services)}-{services[0]}", Description="door", VpcId=self.vpc)["GroupId"]
+        rule = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "10.7.0.0/16"}]}
+        self.ec2.authorize_security_group_ingress(GroupId=door, IpPermissions=[rule])
+        for service in services:
+            kind = {"VpcEndpointType": "Interface", "SubnetIds": [self.subnet], "SecurityGroupIds": [door]}
+            if service in ("s3", "dynamodb"):
+                kind = {"VpcEndpointType": "Gateway", "RouteTableIds": [self.table]}
+            self.ec2.create_vpc_endpoint(VpcId=self.vpc, ServiceName=f"com.amazonaws.us-east-1.{service}", **kind)
+
+
+@proof("networking.ways-out-for-a-pull")
+def ways_out_for_a_pull(aws, region, say):
+    """The five set-ups one after the other, in one subnet."""
+    demo, told = Private(aws, region), {}
+    told["e"] = demo.starts(public=True)
+    gateway = demo.gateway()
+    demo.route(GatewayId=gateway)
+    told["a"], told["b"] = demo.starts(), demo.starts(public=True)
+    demo.unroute()
+    demo.route(NatGatewayId=demo.nat(gateway))
+    told["d"] = demo.starts()
+    demo.unroute()
+    demo.endpoints("ecr.api")
+    told["c"] = demo.starts()
+    for letter, what in sorted(told.items()):
+        say(f"{letter}: {what[:150]}")
+    return {letter for letter, what in told.items() if what == "runs"}
+
+
+@proof("networking.missing-s3-endpoint", a="ssmmessages", b="secretsmanager", c="s3", d="dynamodb")
+def missing_s3_endpoint(aws, region, say):
+    """One endpoint after the other beside those for ECR: with which does the task start?"""
+    demo = Private(aws, region)
+    demo.endpoints("ecr.api", "ecr.dkr", "logs")
+    assert demo.starts() != "runs"
+    for service in ("ssmmessages", "secretsmanager", "dynamodb", "s3"):
+        demo.endpoints(service)
+        what = demo.starts()
+        say(f"With {service} as well: {what[:150]}")
+        if what == "runs":
+            return service
+    return "none"
+
+
+@proof("networking.pull-leaves-by-the-task-eni", a="runs", b="waits for 443")
+def pull_leaves_by_the_task_eni(aws, region, say):
+    """A NAT gateway, and a security group with 5432 as its only way out; then 443 as well."""
+    demo = Private(aws, region)
+    demo.route(NatGatewayId=demo.nat(demo.gateway()))
+    out = {"IpProtocol": "tcp", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    everything = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+    demo.ec2.revoke_security_group_egress(GroupId=demo.group, IpPermissions=everything)
+    demo.ec2.authorize_security_group_egress(GroupId=demo.group, IpPermissions=[{**out, "FromPort": 5432, "ToPort": 5432}])
+    narrow = demo.starts()
+    demo.ec2.authorize_security_group_egress(GroupId=demo.group, IpPermissions=[{**out, "FromPort": 443, "ToPort": 443}])
+    wide = demo.starts()
+    say(f"With 5432 alone: {narrow[:150]}. With 443: {wide[:150]}.")
+    return "runs" if narrow == "runs" else "waits for 443" if wide == "runs" else "never runs"
+
+
+@proof("networking.read-no-way-out", c="c", a="a")
+def read_no_way_out(aws, region, say):
+    """A route to an internet gateway: what lets the task start, more permissions or a public address?"""
+    demo = Private(aws, region)
+    demo.route(GatewayId=demo.gateway())
+    more = role(aws, "admin", ("*", "*"))
+    demo.define("allowed", container={"image": demo.image}, executionRoleArn=more)
+    told = {"a": demo.starts(definition="allowed"), "c": demo.starts(public=True)}
+    for letter, what in told.items():
+        say(f"{letter}: {what[:150]}")
+    return "".join(letter for letter, what in told.items() if what == "runs")
+
+
+@proof("networking.localhost-inside-a-task", a="cache:6379", d="localhost:6379")
+def localhost_inside_a_task(aws, region, say):
+    """Two containers of a Fargate task: under which address does one answer the other?"""
+    demo = Demo(aws, region)
+    demo.register("web", [app("web"), app("cache", "--port", "6379")], taskRoleArn=role(aws, "app", ("ssmmessages:*", "*")))
+    arn = demo.run(enableExecuteCommand=True)
+    region.run_for("1m")
+    reached = [place for place in ("cache:6379", "localhost:6379") if region.exec(arn, "web", f"wget -qO- http://{place}/health").exit_code == 0]
+    say(f"It answers at {', '.join(reached) or 'neither'}.")
+    return ", ".join(reached)

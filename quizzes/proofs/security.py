@@ -278,3 +278,62 @@ def roles_to_pass(aws, region, say):
             raise AssertionError(error)
     say(f"Passed: {', '.join(arn.rpartition('/')[2] for arn in passed)}.")
     return len(passed)
+
+
+@proof("security.image-pull-denied", a="a", d="d")
+def image_pull_denied(aws, region, say):
+    """The permissions to pull in the task role, with endpoints for ECR, and then in the execution role."""
+    demo, told = Demo(aws, region), {}
+    aws.client("ecr").create_repository(repositoryName="shop")
+    image = region.push_image("shop", "1", "ecslab/app:1.0")
+    pull = ("ecr:*", "*")
+    demo.define("a", container={"image": image}, taskRoleArn=role(aws, "app-role", pull), executionRoleArn=role(aws, "exec-role"))
+    demo.define("d", container={"image": image}, executionRoleArn=role(aws, "exec-role-2", pull))
+    vpc = aws.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    for service in ("ecr.api", "ecr.dkr"):
+        aws.ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=f"com.amazonaws.us-east-1.{service}", VpcEndpointType="Interface", SubnetIds=demo.subnets[:1])
+    for letter in ("a", "d"):
+        arn = demo.run(letter)
+        region.run_for("1m")
+        told[letter] = demo.task(arn)
+        say(f"{letter}: {told[letter].get('stoppedReason') or told[letter]['lastStatus']}")
+    return "".join(letter for letter, task in told.items() if task["lastStatus"] == "RUNNING")
+
+
+@proof("security.secret-denied", a="the key", c="the permission")
+def secret_denied(aws, region, say):
+    """A key that is not in the secret, and a role that may not read it: which gives an AccessDeniedException?"""
+    demo, denied = Demo(aws, region), []
+    arn = secret(aws, "orders-db", json.dumps({"password": "hunter2"}))
+    offers = {"the key": (f"{arn}:user::", ((GET_SECRET, arn),)), "the permission": (f"{arn}:password::", ())}
+    for number, (cause, (value, may)) in enumerate(offers.items()):
+        named = {"secrets": [{"name": "PASSWORD", "valueFrom": value}]}
+        demo.define(f"web-{number}", container=named, executionRoleArn=role(aws, f"starts-{number}", *may))
+        task = demo.run(f"web-{number}")
+        region.run_for("1m")
+        reason = demo.task(task)["stoppedReason"]
+        say(f"{cause}: {reason}")
+        denied += [cause] if "AccessDeniedException" in reason else []
+    return ", ".join(denied)
+
+
+@proof("security.only-the-test-cluster", a=(True, False), c=(True, True))
+def only_the_test_cluster(aws, region, say):
+    """A developer whose policy names the test cluster, and tasks in two clusters with the same task role."""
+    demo, iam = Demo(aws, region), aws.client("iam")
+    demo.ecs.create_cluster(clusterName="production")
+    demo.define(taskRoleArn=for_exec(aws))
+    clusters = {arn.rpartition("/")[2]: arn for arn in demo.ecs.list_clusters()["clusterArns"]}
+    iam.create_user(UserName="developer")
+    document = policy(("ecs:ExecuteCommand", "*"), Condition={"ArnEquals": {"ecs:cluster": clusters["demo"]}})
+    iam.put_user_policy(UserName="developer", PolicyName="does", PolicyDocument=document)
+    key = iam.create_access_key(UserName="developer")["AccessKey"]
+    ecs, opened = region.client("ecs", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"]), []
+    for cluster in ("demo", "production"):
+        options = {"launchType": "FARGATE", "networkConfiguration": demo.network(), "enableExecuteCommand": True}
+        arn = demo.ecs.run_task(cluster=cluster, taskDefinition="web", **options)["tasks"][0]["taskArn"]
+        region.run_for("1m")
+        error = refused(ecs.execute_command, cluster=cluster, task=arn, command="id", interactive=True)
+        say(f"{cluster}: {error or 'a session'}")
+        opened.append(error is None)
+    return tuple(opened)

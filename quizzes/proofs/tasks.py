@@ -345,3 +345,17 @@ def read_no_such_tag(aws, region, say):
         say(f"{letter}: {demo.task(arn)['stoppedReason']}")
         right += letter if "not found" in demo.task(arn)["stoppedReason"] else ""
     return right
+
+
+@proof("tasks.code-137-after-30-seconds", b=(137, "OutOfMemoryError"), c=(137, ""))
+def code_137_after_30_seconds(aws, region, say):
+    """A main process that does not hear SIGTERM: exit code, and what stands beside it."""
+    demo = Demo(aws, region)
+    demo.define("web", "--ignore-sigterm")
+    arn = demo.run()
+    region.run_for("1m")
+    demo.ecs.stop_task(cluster="demo", task=arn)
+    region.run_for("2m")
+    (container,) = demo.task(arn)["containers"]
+    say(f"exitCode {container['exitCode']}, reason {container.get('reason') or 'none'}")
+    return container["exitCode"], container.get("reason", "").partition(":")[0]
