@@ -197,3 +197,46 @@ def insights_is_a_cluster_setting(aws, region, say):
     region.run_for("5m")
     say(f"After half an hour: none. With Container Insights: {'there they are' if counted() else 'none'}.")
     return "the setting" if counted() else "neither"
+
+
+@proof("clusters.query-expression", a="a", b="b", c="c", d="d")
+def query_expression(aws, region, say):
+    """The four expressions as a filter on instances: which finds the g5 that is not in us-east-1d?"""
+    demo = Demo(aws, region)
+    wanted = region.add_instance("demo", "g5.xlarge", "us-east-1a")
+    region.add_instance("demo", "g5.xlarge", "us-east-1d")
+    region.add_instance("demo", "m5.large", "us-east-1a")
+    offers = {
+        "a": "ecs.instance-type LIKE 'g5.%' AND NOT ecs.availability-zone = 'us-east-1d'",
+        "b": "attribute:ecs.instance-type == g5 and attribute:ecs.availability-zone !exists us-east-1d",
+        "c": "attribute:ecs.instance-type in [g5.*] and attribute:ecs.availability-zone !in us-east-1d",
+        "d": "attribute:ecs.instance-type =~ g5.* and attribute:ecs.availability-zone != us-east-1d",
+    }
+    right = ""
+    for letter, expression in offers.items():
+        error = refused(demo.ecs.list_container_instances, cluster="demo", filter=expression)
+        found = [] if error else demo.ecs.list_container_instances(cluster="demo", filter=expression)["containerInstanceArns"]
+        say(f"{letter}: {error or f'{len(found)} found'}")
+        right += letter if found == [wanted] else ""
+    return right
+
+
+@proof("clusters.namespace-is-only-a-default", a=(1, 502), b=(0, 200), d=(0, 502))
+def namespace_is_only_a_default(aws, region, say):
+    """A default namespace for a cluster with two services: new deployments, and a call by name."""
+    demo = Demo(aws, region)
+    demo.define("web", container={"portMappings": [{"containerPort": 80, "name": "http"}]})
+    demo.serve(1, "web")
+    demo.ecs.create_service(
+        cluster="demo", serviceName="orders", taskDefinition="web", desiredCount=1, launchType="FARGATE", networkConfiguration=demo.network()
+    )
+    region.run_for("5m")
+    before = demo.service()["deployments"][0]["id"]
+    aws.client("servicediscovery").create_http_namespace(Name="internal")
+    demo.ecs.update_cluster(cluster="demo", serviceConnectDefaults={"namespace": "internal"})
+    region.run_for("15m")
+    new = demo.service()["deployments"][0]["id"] != before
+    (task,) = demo.running(serviceName="web")
+    status = region.get(f"{demo.address(task['taskArn'])}/call?to=http.internal:80/").status
+    say(f"{'A' if new else 'No'} new deployment; the call by name {'succeeds' if status == 200 else 'fails'}.")
+    return int(new), status

@@ -329,3 +329,24 @@ def no_room_to_surge(aws, region, say):
         if demo.revisions() == {"web:2": 4}:
             return letter
     return "none"
+
+
+@proof("deployments.in-the-revision")
+def in_the_revision(aws, region, say):
+    """What DescribeServiceRevisions tells of the revision of a service."""
+    demo = Demo(aws, region)
+    demo.define()
+    demo.serve(1)
+    region.run_for("5m")
+    (deployment,) = demo.ecs.list_service_deployments(cluster="demo", service="web")["serviceDeployments"]
+    (found,) = demo.ecs.describe_service_revisions(serviceRevisionArns=[deployment["targetServiceRevisionArn"]])["serviceRevisions"]
+    say(f"It tells: {', '.join(sorted(found))}.")
+    asked = {
+        "a": all(image.get("imageDigest") for image in found.get("containerImages") or [{}]),
+        "b": "desiredCount" in found,
+        "c": "networkConfiguration" in found,
+        "d": any("caling" in name for name in found),
+        "e": "taskDefinition" in found,
+        "f": "deploymentConfiguration" in found,
+    }
+    return {letter for letter, there in asked.items() if there}

@@ -183,3 +183,52 @@ def inside_and_outside(aws, region, say):
     groups = sum(demo.health(group) == {"healthy": 2} for group in (demo.group, internal))
     say(f"Two tasks are healthy targets in {groups} target groups.")
     return groups
+
+
+@proof("load-balancing.first-check-is-enough", a=5, c=2, d=1)
+def first_check_is_enough(aws, region, say):
+    """How many checks, 30 seconds apart, until a new target is healthy with a healthy threshold of 5?"""
+    demo = Balanced(aws, region, HealthCheckIntervalSeconds=30, HealthyThresholdCount=5, UnhealthyThresholdCount=2)
+    demo.define()
+    demo.serve(1, loadBalancers=[demo.entry()])
+    waited = 0
+    while "healthy" not in demo.health() and waited < 300:
+        region.run_for("5s")
+        waited += 5 if demo.health() else 0
+    say(f"Healthy {waited} seconds after it was registered.")
+    return -(-waited // 30)
+
+
+@proof("load-balancing.count-the-targets")
+def count_the_targets(aws, region, say):
+    """Twelve tasks in bridge mode on three instances."""
+    demo = Balanced(aws, region, TargetType="instance")
+    demo.instances(3)
+    demo.on_ec2(container={"portMappings": [{"containerPort": 80, "hostPort": 0}]})
+    demo.serve_on_ec2(12, loadBalancers=[demo.entry()])
+    region.run_for("10m")
+    targets = demo.elb.describe_target_health(TargetGroupArn=demo.group)["TargetHealthDescriptions"]
+    say(f"{len(demo.running())} tasks, {len(targets)} targets on {len({one['Target']['Id'] for one in targets})} instances.")
+    return len(targets)
+
+
+@proof("load-balancing.read-redirect", c="c", d="d")
+def read_redirect(aws, region, say):
+    """An application that redirects `/`: with more CPU, and with another path to check, does a task stay for a quarter of an hour?"""
+    demo, right = Balanced(aws, region, HealthCheckPath="/"), ""
+    demo.define("web", "--status", "302")
+    demo.define("web", "--status", "302", cpu="1024", memory="2048")
+    demo.serve(1, loadBalancers=[demo.entry()])
+    region.run_for("5m")
+    for letter in ("c", "d"):
+        if letter == "c":
+            demo.update(taskDefinition="web:2")
+        else:
+            demo.elb.modify_target_group(TargetGroupArn=demo.group, HealthCheckPath="/health")
+        region.run_for("5m")
+        before = {task["taskArn"] for task in demo.running()}
+        region.run_for("15m")
+        stays = bool(before) and before == {task["taskArn"] for task in demo.running()}
+        say(f"{letter}: {'the task stays' if stays else 'tasks are replaced'}")
+        right += letter if stays else ""
+    return right

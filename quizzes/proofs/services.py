@@ -368,3 +368,58 @@ def pipeline_resets_scaling(aws, region, say):
         counts.append(len(demo.running()))
     say(f"With DesiredCount 2 in the template {counts[0]} tasks run afterwards, without it {counts[1]}.")
     return tuple(counts)
+
+
+@proof("services.one-subnet", b="b", d="d")
+def one_subnet(aws, region, say):
+    """A zone fails: with one subnet and rebalancing, and with subnets of several zones, are any tasks left?"""
+    demo, right = Demo(aws, region), ""
+    demo.define()
+    for letter, subnets in (("b", 1), ("d", 3)):
+        demo.serve(6, networkConfiguration=demo.network(subnets), availabilityZoneRebalancing="ENABLED")
+        region.run_for("5m")
+        zone = demo.running()[0]["availabilityZone"]
+        region.fail_zone(zone)
+        left = [task for task in demo.running() if task["availabilityZone"] != zone]
+        say(f"{letter}: {len(left)} of 6 tasks are left.")
+        right += letter if left else ""
+        region.restore_zone(zone)
+        demo.ecs.delete_service(cluster="demo", service="web", force=True)
+        region.run_for("10m")
+    return right
+
+
+@proof("services.may-be-rebalanced")
+def may_be_rebalanced(aws, region, say):
+    """Each of the services with availabilityZoneRebalancing ENABLED."""
+    demo = Demo(aws, region)
+    demo.define("far")
+    demo.on_ec2("near")
+    zones, pack = {"type": "spread", "field": "attribute:ecs.availability-zone"}, {"type": "binpack", "field": "memory"}
+    far = {"taskDefinition": "far", "launchType": "FARGATE", "networkConfiguration": demo.network(3), "desiredCount": 1}
+    near = {"taskDefinition": "near", "launchType": "EC2", "desiredCount": 1}
+    offers = {
+        "a": {**far, "deploymentConfiguration": {"minimumHealthyPercent": 0, "maximumPercent": 100}},
+        "b": {**near, "placementStrategy": [zones, pack]},
+        "c": {"taskDefinition": "near", "launchType": "EC2", "schedulingStrategy": "DAEMON"},
+        "d": {**far, "deploymentConfiguration": {"minimumHealthyPercent": 100, "maximumPercent": 200}},
+        "e": {**near, "placementStrategy": [pack]},
+    }
+    create = {"cluster": "demo", "availabilityZoneRebalancing": "ENABLED"}
+    errors = {letter: refused(demo.ecs.create_service, serviceName=f"s-{letter}", **create, **fields) for letter, fields in offers.items()}
+    for letter, error in errors.items():
+        say(f"{letter}: {error or 'accepted'}")
+    return {letter for letter, error in errors.items() if error is None}
+
+
+@proof("services.busiest-zone")
+def busiest_zone(aws, region, say):
+    """Eight tasks in three zones."""
+    demo = Demo(aws, region)
+    demo.define()
+    demo.serve(8, networkConfiguration=demo.network(3), availabilityZoneRebalancing="ENABLED")
+    region.run_for("10m")
+    zones = [task["availabilityZone"] for task in demo.running()]
+    counts = {zone: zones.count(zone) for zone in sorted(set(zones))}
+    say(f"Tasks by zone: {counts}.")
+    return max(counts.values())

@@ -324,3 +324,52 @@ def tasks_by_reservation(aws, region, say):
     region.run_for("10m")
     say(f"{len(demo.running())} tasks run. {demo.events()[-1]}")
     return len(demo.running())
+
+
+@proof("task-definitions.soft-and-hard-memory", a="300", b="800", c="never")
+def soft_and_hard_memory(aws, region, say):
+    """A container that grows by 10 MiB a second: is it there after one minute, and after two?"""
+    demo = Demo(aws, region)
+    demo.instances(1)
+    demo.on_ec2(container={"memoryReservation": 300, "memory": 800, "command": ["--leak", "10"]})
+    (task,) = demo.ecs.run_task(cluster="demo", taskDefinition="web", launchType="EC2")["tasks"]
+    region.run_for("1m")
+    early = demo.task(task["taskArn"])["lastStatus"]
+    region.run_for("1m")
+    late = demo.task(task["taskArn"])
+    say(f"After a minute {early}; after two {late['lastStatus']}, exit code {late['containers'][0].get('exitCode')}.")
+    return "300" if early != "RUNNING" else "800" if late["containers"][0].get("exitCode") == 137 else "never"
+
+
+@proof("task-definitions.refusal-and-repair")
+def refusal_and_repair(aws, region, say):
+    """Each message is brought about, and the repair tried."""
+    demo = Demo(aws, region)
+    mount = {"mountPoints": [{"sourceVolume": "data", "containerPath": "/data"}]}
+    wait = {"dependsOn": [{"containerName": "db", "condition": "HEALTHY"}]}
+    one = [app()]
+    cases = {
+        "Add an entry to `volumes`, or correct `sourceVolume`": ({"containers": [app(**mount)]}, {"volumes": [{"name": "data"}]}),
+        "Set `networkMode`, which is `bridge` on Linux when left out": ({"containers": one, "networkMode": "bridge"}, {"networkMode": "awsvpc"}),
+        "Give the dependency a `healthCheck`": (
+            {"containers": [app(**wait), app("db", *SIDE)]}, {"containers": [app(**wait), app("db", *SIDE, healthCheck=CHECK)]}
+        ),
+        "Rename one entry of `containerDefinitions`": ({"containers": [app(), app("app", *SIDE)]}, {"containers": [app(), app("other", *SIDE)]}),
+        "Choose another pair of task `cpu` and `memory`": ({"containers": one, "memory": "8192"}, {"memory": "512"}),
+    }  # fmt: skip
+    messages = (
+        "Unknown volume 'data'", "Fargate only supports network mode", "HEALTHY condition must have health check configured",
+        "Container names must be unique", "No Fargate configuration exists for given values",
+    )  # fmt: skip
+    lefts = (
+        "`Unknown volume 'data'`", "`Fargate only supports network mode 'awsvpc'.`",
+        "`A dependency container with HEALTHY condition must have health check configured`",
+        "`Container names must be unique within a task definition`", "`No Fargate configuration exists for given values.`",
+    )  # fmt: skip
+    told = {}
+    for repair, (broken, mended) in cases.items():
+        error = refused(lambda: demo.register("web", **broken)) or ""
+        assert refused(lambda: demo.register("web", **{**broken, **mended})) is None
+        told |= {left: repair for left, words in zip(lefts, messages) if words in error}
+        say(f"{error[:110]} -> {repair}")
+    return told
