@@ -280,6 +280,7 @@ lab.exercise("clusters.drain")
 third = next(one["containerInstanceArn"] for one in instances() if one["zone"] == "us-east-1c")
 ecs.put_attributes(cluster="demo", attributes=[{"name": "stack", "value": "prod", "targetId": third}])
 lab.region.run_for("90s")
+ecs.get_waiter("services_stable").wait(cluster="demo", services=["web", "reports"])
 show()
 ### END SOLUTION
 
