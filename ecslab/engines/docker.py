@@ -56,6 +56,7 @@ __all__ = ["DockerEngine", "available"]
 WORKERS = 64
 RECONNECT_AFTER = 0.2  # seconds, when Docker's event stream broke
 KILLED = 137  # exit code of a container that SIGKILL ended
+OOM_LOOKS, OOM_PAUSE = 4, 0.1  # on a busy machine Docker tells of the exit a moment before it tells why
 KEPT_LINES = 1000  # of each container, after it is removed
 KEPT_TASKS = 500
 
@@ -520,7 +521,7 @@ class DockerEngine:
     def _report_exit(self, task: _Task, item: _Container, code: int) -> None:
         if item.killer:
             item.killer.cancel()
-        oom = code == KILLED and not item.killed and (item.oom or self._was_oom(item))
+        oom = code == KILLED and not item.killed and any(item.oom or self._was_oom(item) or self._closing.wait(OOM_PAUSE) for _ in range(OOM_LOOKS))
         self._say(task, Exited, container=item.definition["name"], exit_code=code, oom_killed=oom)
 
     def _was_oom(self, item: _Container) -> bool:

@@ -31,11 +31,12 @@ def test_a_secret_reaches_the_process_and_no_label_log_or_description():
         ecs.get_waiter("tasks_running").wait(cluster="demo", tasks=[arn])
         described = ecs.describe_tasks(cluster="demo", tasks=[arn], include=["TAGS"])["tasks"]
         docker = connect()
-        mine = docker.containers(filters={"label": f"com.amazonaws.ecs.task-arn={arn}"})
+        own = docker.inspect_container(described[0]["containers"][0]["runtimeId"])
+        pause = docker.inspect_container(own["HostConfig"]["NetworkMode"].removeprefix("container:"))
         docker.close()
         assert f"KEY={VALUE}" in _environment(region, described[0])
-        assert len(mine) == 2
-        assert VALUE not in str([c["Labels"] for c in mine]) + str(described) + str(region.logs(arn))
+        labels = str([one["Config"]["Labels"] for one in (own, pause)])
+        assert arn in labels and VALUE not in labels + str(described) + str(region.logs(arn))
 
 
 def _environment(region, task) -> list[str]:
