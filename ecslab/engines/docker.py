@@ -521,16 +521,21 @@ class DockerEngine:
     def _report_exit(self, task: _Task, item: _Container, code: int) -> None:
         if item.killer:
             item.killer.cancel()
-        oom = code == KILLED and not item.killed and any(item.oom or self._was_oom(item) or self._closing.wait(OOM_PAUSE) for _ in range(OOM_LOOKS))
+        oom = code == KILLED and not item.killed and self._was_oom(item)
         self._say(task, Exited, container=item.definition["name"], exit_code=code, oom_killed=oom)
 
     def _was_oom(self, item: _Container) -> bool:
         import docker
 
-        try:
-            return bool(self._docker.inspect_container(item.id)["State"]["OOMKilled"])
-        except docker.errors.APIError:
-            return False
+        for _ in range(OOM_LOOKS):
+            try:
+                if item.oom or self._docker.inspect_container(item.id)["State"]["OOMKilled"]:
+                    return True
+            except docker.errors.APIError:
+                return False
+            if self._closing.wait(OOM_PAUSE):
+                break
+        return False
 
     def _lose_network(self, task: _Task) -> None:
         """Somebody ended the pause container: without a network, its containers end too."""
