@@ -205,7 +205,10 @@ class Engine(Protocol):
     def usage(self, task_id: str) -> dict[str, Usage]: ...
 
     def stats(self, task_id: str) -> dict[str, dict[str, Any]]:
-        """What Docker tells of each running container (ContainerStats), `networks` being the task's; CPU time is of the region."""
+        """What Docker tells of each running container (ContainerStats), `networks` being the task's; CPU time is of the region.
+
+        The one call here that may take seconds, the first time it is made for a task.
+        """
 
     def enforces(self) -> tuple[bool, str]:
         """Does traffic between tasks obey security groups, and why or why not?"""

@@ -199,8 +199,7 @@ class DockerEngine:
     def stats(self, task_id: str) -> dict[str, dict[str, Any]]:
         task = self._tasks.get(task_id)
         running = {n: c.id for n, c in task.containers.items() if c.state == "RUNNING"} if task else {}
-        found = {n: docker_stats.whole(self._docker, id, task.home.pause, self._speed) for n, id in running.items()}
-        return {name: told for name, told in found.items() if told}
+        return self._stats.whole(running, task.home.pause, self._speed) if running else {}
 
     def enforces(self) -> tuple[bool, str]:
         try:

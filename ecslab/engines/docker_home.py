@@ -12,6 +12,7 @@ import ipaddress
 import uuid
 from typing import TYPE_CHECKING, Callable, Mapping
 
+from ..rules.network import private_dns_name
 from . import docker_cgroups, docker_networks, docker_resolver, docker_settings, images
 from .base import Instance, Network, TaskSpec
 from .docker_daemon import publishes_ports
@@ -86,7 +87,7 @@ class Homes:
         hostname = None
         if spec.network is not None:
             settings |= self._filtered(spec)
-            hostname = _private_dns_name(spec.network.private_ip, spec.task_arn)
+            hostname = private_dns_name(spec.network.private_ip, spec.task_arn.split(":")[3])
             settings["sysctls"] = docker_settings.system_controls(spec.containers, of_network=True) or None
             settings["port_bindings"] = docker_settings.any_ports(spec.containers) if publishes_ports() else None
         its_labels = {**labels(spec, self._labels), "com.amazonaws.ecs.container-name": PAUSE}
@@ -203,8 +204,3 @@ def container_name(spec: TaskSpec, name: str) -> str:
 
 def _unique() -> str:
     return uuid.uuid4().hex[:18]
-
-
-def _private_dns_name(address: str, arn: str) -> str:
-    region = arn.split(":")[3]
-    return f"ip-{address.replace('.', '-')}." + ("ec2.internal" if region == "us-east-1" else f"{region}.compute.internal")

@@ -189,11 +189,16 @@ class SimulatedEngine:
         containers = self._tasks[task_id].containers if task_id in self._tasks else {}
         return {n: statistics(c.cpu.at(self._now), self._memory(c), self._now) for n, c in containers.items() if c.running}
 
-    def answer(self, task_id: str, port: int, path: str) -> Reply | None:
-        """What a container port of the task answers to a GET now; None when nothing listens there."""
+    def answer(self, task_id: str, port: int, path: str, on_localhost_of: str | None = None) -> Reply | None:
+        """What a container port of the task answers to a GET now; None when nothing listens there.
+
+        on_localhost_of: the container that asks on its own localhost, which on the bridge it shares with none.
+        """
         task = self._tasks.get(task_id)
         for name, item in (task.containers if task and not task.removed else {}).items():
             if not item.running or self._now < item.ready_at:
+                continue
+            if on_localhost_of not in (None, name) and task.spec.network_mode in ("bridge", "none"):
                 continue
             if item.behaviour is None:
                 if any(m["containerPort"] == port for m in item.definition.get("portMappings", ())):

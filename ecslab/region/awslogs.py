@@ -76,8 +76,7 @@ class AwsLogs:
         role = self._region.roles.execution(task)
         for definition in _logging(task):
             options = definition["logConfiguration"].get("options") or {}
-            stream = f"{options.get('awslogs-stream-prefix', '')}/{definition['name']}/{task.id}"
-            why = self._prepare(options, role, stream)
+            why = self._prepare(options, role, log_lines.stream(options, definition["name"], task.id))
             if why:
                 kind = "ResourceInitializationError" if task.launch_type == "FARGATE" else "CannotStartContainerError: Error response from daemon"
                 return f"{kind}: {why}"
@@ -170,7 +169,6 @@ class _Route:
     def _name(self) -> str:
         """`prefix/container/task`; without a prefix (EC2 only) the Docker id, once it is known."""
         if not self._stream:
-            prefix = self._options.get("awslogs-stream-prefix")
             runtime_id = self._task.facts.get(self._container, {}).get("runtimeId")
-            self._stream = f"{prefix}/{self._container}/{self._task.id}" if prefix else runtime_id or ""
+            self._stream = log_lines.stream(self._options, self._container, self._task.id) or runtime_id or ""
         return self._stream

@@ -12,31 +12,31 @@ from __future__ import annotations
 import time
 from datetime import datetime, timezone
 from ipaddress import ip_network
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Mapping
 
+from ..engines.docker_resolver import ADDRESS as RESOLVER
+from ..rules import log_lines
 from .model import Task, without_none
 
 if TYPE_CHECKING:
     from . import Region
 
-RESOLVER = "169.254.169.253"
 DEFAULT_STORAGE = 20  # GiB of a Fargate task that asks for nothing else
 DRIFT = 1.0  # seconds that two clocks may differ and still count as synchronized
 
 
-def stats(region: "Region", task: Task) -> dict[str, Any]:
-    """By the runtime id of each running container: Docker's statistics, at the region's time and with the container's own limit."""
+def stats(region: "Region", task: Task, counted: Mapping[str, dict]) -> dict[str, Any]:
+    """What `Engine.stats` told, by runtime id, at the region's time and with each container's own limit."""
     found, read = {}, moment(region.clock.now())
-    for name, told in region.engine.stats(task.id).items():
+    for name, told in counted.items():
         limit = (_definition(task, name).get("memory") or task.memory) * 2**20
         memory = {**told["memory_stats"], **({"limit": limit} if limit else {})}
-        runtime_id = _runtime_id(task, name)
-        found[runtime_id] = {**told, "read": read, "name": _docker_name(task, name), "id": runtime_id, "memory_stats": memory}
+        found[runtime_id(task, name)] = {**told, "read": read, "name": _docker_name(task, name), "id": runtime_id(task, name), "memory_stats": memory}
     return found
 
 
-def stats_of(region: "Region", task: Task, name: str) -> dict[str, Any] | None:
-    return stats(region, task).get(_runtime_id(task, name))
+def stats_of(region: "Region", task: Task, name: str, counted: Mapping[str, dict]) -> dict[str, Any] | None:
+    return stats(region, task, counted).get(runtime_id(task, name))
 
 
 def of_task(region: "Region", task: Task, *, tags: bool = False) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def of_container(region: "Region", task: Task, name: str) -> dict[str, Any]:
     limits = {"CPU": definition.get("cpu") or 0, "Memory": definition.get("memory")}
     return without_none(
         {
-            "DockerId": _runtime_id(task, name),
+            "DockerId": runtime_id(task, name),
             "Name": name,
             "DockerName": _docker_name(task, name),
             "Image": definition["image"],
@@ -113,7 +113,7 @@ def _definition(task: Task, name: str) -> dict:
     return next(c for c in task.definition["containerDefinitions"] if c["name"] == name)
 
 
-def _runtime_id(task: Task, name: str) -> str:
+def runtime_id(task: Task, name: str) -> str:
     return task.facts[name].get("runtimeId") or ""
 
 
@@ -160,7 +160,7 @@ def _health(container, facts: dict) -> dict[str, str] | None:
 def _log_options(task: Task, name: str, logs: dict) -> dict[str, str]:
     options = dict(logs.get("options") or {})
     if logs.get("logDriver") == "awslogs" and options.get("awslogs-stream-prefix"):
-        options["awslogs-stream"] = f"{options['awslogs-stream-prefix']}/{name}/{task.id}"
+        options["awslogs-stream"] = log_lines.stream(options, name, task.id)
     return options
 
 

@@ -13,6 +13,7 @@ from typing import Any, Mapping
 
 from ..engines.base import Instance, Network
 from ..rules import health, lifecycle
+from ..rules.network import private_dns_name
 from .timeline import Recorder
 
 MAX_EVENTS = 100  # service events kept (Developer Guide, "Amazon ECS service event messages")
@@ -184,7 +185,7 @@ class Task:
 
     @property
     def private_dns_name(self) -> str:
-        return f"ip-{self.network.private_ip.replace('.', '-')}.ec2.internal"
+        return private_dns_name(self.network.private_ip, self.arn.split(":")[3])
 
     def is_protected(self, now: float) -> bool:
         return self.protected_until is not None and now < self.protected_until

@@ -111,8 +111,7 @@ class Reach:
             return rules.VpcEndpoint(service, given.vpc_id, route_tables=tuple(given.route_table_ids or ()))
         subnet = self._subnet(given.subnet_ids[0])
         groups = given.security_group_ids or [self._ec2.get_default_security_group(given.vpc_id).id]
-        cidr = next(zone[subnet.id].cidr_block for zone in self._ec2.subnets.values() if subnet.id in zone)
-        door = rules.Party(f"endpoint {given.id}", str(ipaddress.ip_network(cidr)[-7]), subnet, tuple(map(self._group, groups)))
+        door = rules.Party(f"endpoint {given.id}", str(ipaddress.ip_network(self.region.vpc.cidr(subnet.id))[-7]), subnet, tuple(map(self._group, groups)))
         return rules.VpcEndpoint(service, given.vpc_id, door)
 
     def groups_of_instance(self, instance_id: str) -> list[str]:

@@ -75,7 +75,7 @@ def _is_loopback(netloc: str, amazon: bool = False) -> bool:
 
 
 @lru_cache
-def _application() -> _OnlyFromHere:
+def application() -> _OnlyFromHere:
     """moto's application with ECS replaced. One for the whole process: it keeps nothing of a region."""
     return _OnlyFromHere(DomainDispatcherApplication(_service_application))
 
@@ -145,7 +145,7 @@ class Server:
             listener.bind(("127.0.0.1", port))
             listener.listen(128)
             self._server = make_server(
-                "127.0.0.1", port, _application(), threaded=True, request_handler=_QuietHandler, fd=listener.fileno()
+                "127.0.0.1", port, application(), threaded=True, request_handler=_QuietHandler, fd=listener.fileno()
             )
         self._server.daemon_threads = True
         self.port = self._server.port

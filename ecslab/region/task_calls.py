@@ -39,11 +39,11 @@ def _asked(region: "Region", given: dict, service: str, method: str, headers: di
     from werkzeug.test import Client
 
     from . import access
-    from .server import _application
+    from .server import application
 
     day = given["Expiration"][:10].replace("-", "")
     scope = f"{given['AccessKeyId']}/{day}/{region.name}/{service}/aws4_request"
-    answer = Client(_application()).open(
+    answer = Client(application()).open(
         path(value),
         method=method,
         base_url=region.endpoint_url,

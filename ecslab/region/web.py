@@ -229,7 +229,7 @@ def from_inside(region: "Region", task_id: str, container: str, url: str) -> Res
         return Response(told.status, told.body)
     if name not in ("localhost", "127.0.0.1"):
         return call(region, task, name, port, path)
-    answer = region.engine.answer(task_id, port, path)
+    answer = region.engine.answer(task_id, port, path, on_localhost_of=container)
     if answer is None:
         return Response(0, cause="Connection refused")
     status, body, seconds = _said(region, task, answer)

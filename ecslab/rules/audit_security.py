@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Iterable, Mapping
 
+from . import execution_role
 from .audit_check import HIGH, LOW, MEDIUM, Judged, Picture, Role, check, fine, update_service, wrong
 from .exec_command import PERMISSIONS
 from .policy import TASKS, decide, several, statements
@@ -101,21 +102,10 @@ def _has_no_resource(action: str, unnamed: tuple[str, ...]) -> bool:
 def execution_role_use(picture: Picture) -> Judged | None:
     if not picture.definition.get("executionRoleArn"):
         return None
-    uses = sorted({use for container in picture.containers for use in _uses(container)})
+    uses = execution_role.uses(picture.definition)
     if uses:
         return fine(f"used for {', '.join(uses)}")
     return wrong(f"{picture.definition['executionRoleArn']} is used for nothing", 'del definition["executionRoleArn"]')
-
-
-def _uses(container: Mapping) -> Iterable[str]:
-    needs = {
-        "awslogs": (container.get("logConfiguration") or {}).get("logDriver") == "awslogs",
-        "images of ECR": ".dkr.ecr." in container["image"],
-        "secrets": container.get("secrets") or (container.get("logConfiguration") or {}).get("secretOptions"),
-        "environment files": container.get("environmentFiles"),
-        "repositoryCredentials": container.get("repositoryCredentials"),
-    }
-    return (use for use, needed in needs.items() if needed)
 
 
 @check(

@@ -30,6 +30,12 @@ def _pattern(date_format: str, multiline: str) -> re.Pattern | None:
     return re.compile("".join(_DATES.get(part, re.escape(part)) for part in parts))
 
 
+def stream(options: Mapping[str, str], container: str, task_id: str) -> str:
+    """`prefix/container/task`, the name of a container's log stream; empty where no prefix is given (EC2 only)."""
+    prefix = options.get("awslogs-stream-prefix")
+    return f"{prefix}/{container}/{task_id}" if prefix else ""
+
+
 def starts(options: Mapping[str, str]) -> re.Pattern | None:
     """What a line that begins an event matches; None where each does. re.error for a pattern that is none."""
     return _pattern(options.get("awslogs-datetime-format") or "", options.get("awslogs-multiline-pattern") or "")

@@ -509,6 +509,11 @@ def egress(task: Party, service: str, endpoints: tuple[VpcEndpoint, ...] = ()) -
     return verdict
 
 
+def private_dns_name(address: str, region: str) -> str:
+    """What the VPC's resolver calls an address."""
+    return f"ip-{address.replace('.', '-')}." + ("ec2.internal" if region == "us-east-1" else f"{region}.compute.internal")
+
+
 def reach_service(task: Party, name: str, endpoints: tuple[VpcEndpoint, ...]) -> Verdict:
     """Whether the task gets at one service of AWS, `name` as in com.amazonaws.<region>.<name>; "" is any place on the internet."""
     for endpoint in endpoints:

@@ -112,6 +112,15 @@ class Demo:
     def serve_on_ec2(self, count: int = 2, definition: str = "web", **options: Any) -> dict:
         return self.serve(count, definition, launchType="EC2", networkConfiguration=None, **options)
 
+    def serve_a_tag_that_moves(self, count: int) -> None:
+        """The service `web` of the image shop:stable, which is version 1.0 when its tasks start and 2.0 afterwards."""
+        self.aws.client("ecr").create_repository(repositoryName="shop")
+        image = self.region.push_image("shop", "stable", APP)
+        self.define(container={"image": image}, executionRoleArn=role(self.aws, "starts", ("ecr:*", "*")))
+        self.serve(count)
+        self.region.run_for("5m")
+        self.region.push_image("shop", "stable", "ecslab/app:2.0")
+
     def update(self, **options: Any) -> dict:
         return self.ecs.update_service(cluster="demo", service="web", **options)["service"]
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Iterator
 
+from ..rules import log_lines
+
 if TYPE_CHECKING:
     from ..region import Region
     from ..region.model import Task
@@ -98,11 +100,12 @@ def _lines(region: "Region", name: str, container: str | None, cluster: str | No
 def _of(region: "Region", task: "Task", definition: dict, source: str) -> list[Line]:
     logging = definition.get("logConfiguration") or {}
     options = logging.get("options") or {}
-    if logging.get("logDriver") == "awslogs" and options.get("awslogs-stream-prefix"):
+    name = log_lines.stream(options, definition["name"], task.id)
+    if logging.get("logDriver") == "awslogs" and name:
         from ..region import awslogs
 
         group = awslogs.backend(options["awslogs-region"]).groups.get(options["awslogs-group"])
-        stream = group.streams.get(f"{options['awslogs-stream-prefix']}/{definition['name']}/{task.id}") if group else None
+        stream = group.streams.get(name) if group else None
         return [Line(event.timestamp / 1000, source, event.message) for event in (stream.events if stream else ())]
     return [Line(None, source, text) for text in region.logs(task.id, definition["name"], 1000)]
 

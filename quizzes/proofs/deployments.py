@@ -291,12 +291,7 @@ def which_calls_deploy(aws, region, say):
 def tag_pinned_to_digest(aws, region, say):
     """A tag that moves after the deployment, and a scale-out: how many images run?"""
     demo = Demo(aws, region)
-    aws.client("ecr").create_repository(repositoryName="shop")
-    image = region.push_image("shop", "stable", "ecslab/app:1.0")
-    demo.define(container={"image": image}, executionRoleArn=role(aws, "starts", ("ecr:*", "*")))
-    demo.serve(2)
-    region.run_for("5m")
-    region.push_image("shop", "stable", "ecslab/app:2.0")
+    demo.serve_a_tag_that_moves(2)
     region.run_for("1h")
     demo.update(desiredCount=4)
     region.run_for("5m")

@@ -354,3 +354,20 @@ def localhost_inside_a_task(aws, region, say):
     reached = [place for place in ("cache:6379", "localhost:6379") if region.exec(arn, "web", f"wget -qO- http://{place}/health").exit_code == 0]
     say(f"It answers at {', '.join(reached) or 'neither'}.")
     return ", ".join(reached)
+
+
+@proof("networking.bridge-is-not-shared", a=(True, False), b=(False, False), c=(True, True))
+def bridge_is_not_shared(aws, region, say):
+    """Two containers of a task in bridge mode: what answers on the localhost of each?"""
+    demo = Demo(aws, region)
+    demo.instances(1)
+    containers = [{**app(name, *arguments), "memory": 64} for name, *arguments in (("web",), ("cache", "--port", "6379"))]
+    demo.ecs.register_task_definition(
+        family="web", networkMode="bridge", requiresCompatibilities=["EC2"], containerDefinitions=containers,
+        taskRoleArn=role(aws, "app", ("ssmmessages:*", "*")),
+    )  # fmt: skip
+    (task,) = demo.ecs.run_task(cluster="demo", taskDefinition="web", launchType="EC2", enableExecuteCommand=True)["tasks"]
+    region.run_for("1m")
+    reached = tuple(region.exec(task["taskArn"], "web", f"wget -qO- http://localhost:{port}/health").exit_code == 0 for port in (80, 6379))
+    say(f"On the localhost of web: port 80 {'answers' if reached[0] else 'does not'}, port 6379 {'answers' if reached[1] else 'does not'}.")
+    return reached

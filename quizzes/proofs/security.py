@@ -242,12 +242,7 @@ def harden_on_fargate(aws, region, say):
 def patched_under_the_same_tag(aws, region, say):
     """A tag that moves between the start of a service and its scale-out: how many images run then?"""
     demo = Demo(aws, region)
-    aws.client("ecr").create_repository(repositoryName="shop")
-    image = region.push_image("shop", "stable", "ecslab/app:1.0")
-    demo.define(container={"image": image}, executionRoleArn=role(aws, "starts", ("ecr:*", "*")))
-    demo.serve(2)
-    region.run_for("5m")
-    region.push_image("shop", "stable", "ecslab/app:2.0")
+    demo.serve_a_tag_that_moves(2)
     demo.update(desiredCount=4)
     region.run_for("5m")
     digests = [task["containers"][0]["imageDigest"] for task in demo.running()]

@@ -301,12 +301,7 @@ def needs_a_role_at_launch(aws, region, say):
 def same_tag_new_image(aws, region, say):
     """A task that replaces another one after the tag has moved."""
     demo = Demo(aws, region)
-    aws.client("ecr").create_repository(repositoryName="shop")
-    image = region.push_image("shop", "stable", "ecslab/app:1.0")
-    demo.define(container={"image": image}, executionRoleArn=role(aws, "starts", ("ecr:*", "*")))
-    demo.serve(1)
-    region.run_for("5m")
-    region.push_image("shop", "stable", "ecslab/app:2.0")
+    demo.serve_a_tag_that_moves(1)
     demo.ecs.stop_task(cluster="demo", task=demo.running()[0]["taskArn"])
     region.run_for("5m")
     line = region.logs(demo.running()[0]["taskArn"])[0]

@@ -9,4 +9,5 @@ from tests.labs.test_labs_on_docker import LONGEST, rehearse
 
 @pytest.mark.parametrize("name", [name for name in LABS if name not in LONGEST])
 def test_a_solved_notebook_runs_on_docker_and_every_exercise_passes(name, tmp_path):
-    rehearse(name, tmp_path)
+    told, failed = rehearse(name, tmp_path)
+    assert "Engine: docker" in told and failed == []

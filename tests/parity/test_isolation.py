@@ -106,3 +106,23 @@ def test_what_a_container_may_write_and_run_is_the_same_on_both_engines():
         "wget: server returned error: HTTP/1.1 502 Bad Gateway\n",
         "open to whom it may concern\n",
     ]
+
+
+def test_on_the_bridge_a_container_has_its_localhost_to_itself_on_both_engines():
+    ports, told = (80, 81), {}
+    for engine, options in (("simulated", {}), ("docker", {"speed": SPEED})):
+        with start(engine=engine, **options) as region:
+            story = Story(region)
+            region.add_instance("demo")
+            containers = [{"name": f"c{port}", "image": "ecslab/app:1.0", "memory": 32, "command": ["--port", str(port)]} for port in ports]
+            story.ecs.register_task_definition(
+                family="two", networkMode="bridge", requiresCompatibilities=["EC2"], containerDefinitions=containers,
+                taskRoleArn=role(story, "open", *((p, "*") for p in PERMISSIONS)),
+            )  # fmt: skip
+            arn = story.ecs.run_task(cluster="demo", taskDefinition="two", launchType="EC2", enableExecuteCommand=True)["tasks"][0]["taskArn"]
+            ready = lambda: all(c.get("managedAgents", [{}])[0].get("lastStatus") == "RUNNING" for c in story.task(arn)["containers"])  # noqa: E731
+            story.until(ready)
+            ask = lambda container, port: story.region.exec(arn, container, f"wget -qO- http://localhost:{port}/health").exit_code  # noqa: E731
+            story.until(lambda: ask("c80", 80) == 0 and ask("c81", 81) == 0)
+            told[engine] = [ask(f"c{here}", port) for here in ports for port in ports]
+    assert told["docker"] == told["simulated"] == [0, 1, 1, 0]

@@ -1,6 +1,8 @@
 """The task metadata endpoint, version 4: what a container reads about itself, its task and what it uses."""
 from __future__ import annotations
 
+import threading
+
 from tests.region.test_secrets import role
 
 CHECK = {"command": ["CMD", "/app", "health"], "interval": 5, "retries": 2}
@@ -164,3 +166,22 @@ def test_what_is_asked_of_protection_wrongly_is_an_error_that_says_so(lab):
         status, told = protection(lab, arn, "PUT", body)
         assert status == 400 and told["error"]["Code"] == "InvalidParameterException" and words in told["error"]["Message"]
     assert protection(lab, arn, "DELETE")[0] == 405
+
+
+def test_who_waits_for_statistics_holds_nobody_up(lab, monkeypatch):
+    arn = on_fargate(lab)
+    told, asked, go_on = [], threading.Event(), threading.Event()
+
+    def slow(task_id):
+        asked.set()
+        go_on.wait(10)
+        return {}
+
+    monkeypatch.setattr(lab.region.engine, "stats", slow)
+    waiting = threading.Thread(target=lambda: told.append(read(lab, arn, "/task/stats")))
+    waiting.start()
+    assert asked.wait(10)
+    assert lab.task(arn)["lastStatus"] == "RUNNING" and told == []
+    go_on.set()
+    waiting.join(10)
+    assert told == [{}]
