@@ -161,15 +161,18 @@ class Region:
 
         from . import server
 
-        try:
-            self._server = server.Server(port)
-        except BaseException:
-            self.engine.close()
-            raise
-        self.endpoint_url = f"http://127.0.0.1:{self._server.port}"
         simulated = kind == "simulated"
         virtual = simulated and speed is None
-        self._environment = Environment(self.endpoint_url, region_name, PAUSE_VIRTUAL if virtual else PAUSE_WALL, virtual)
+        self._server = None
+        try:
+            self._server = server.Server(port)
+            self.endpoint_url = f"http://127.0.0.1:{self._server.port}"
+            self._environment = Environment(self.endpoint_url, region_name, PAUSE_VIRTUAL if virtual else PAUSE_WALL, virtual)
+        except BaseException:
+            if self._server is not None:
+                self._server.stop()
+            self.engine.close()
+            raise
         _forget_default_session()
         self._record = registry.write(self.endpoint_url, region_name, kind, self._environment.values)
         self._loop = None

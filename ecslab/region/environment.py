@@ -18,7 +18,7 @@ from pathlib import Path
 
 import botocore
 
-from .registry import home
+from .registry import home, spare_home
 
 WAITED_FOR = ("ecs", "elbv2", "codedeploy", "ec2", "cloudwatch")  # services of a lab whose waiters are hurried
 DUMMY_KEY = "AKIAECSLAB0000000000"
@@ -26,7 +26,10 @@ DUMMY_KEY = "AKIAECSLAB0000000000"
 
 class Environment:
     def __init__(self, endpoint_url: str, region_name: str, pause: float, virtual: bool):
-        self.data_path = str(_waiters_folder(pause, virtual))
+        try:
+            self.data_path = str(_waiters_folder(home(), pause, virtual))
+        except OSError:  # its disk is full
+            self.data_path = str(_waiters_folder(spare_home(), pause, virtual))
         paths = [self.data_path, os.environ.get("AWS_DATA_PATH")]
         self.values: dict[str, str | None] = {
             "AWS_ENDPOINT_URL": endpoint_url,
@@ -86,9 +89,9 @@ def waiter_delay(operation: str) -> float:
     return max((w["delay"] for w in waiters()[1]["waiters"].values() if w["operation"] == operation), default=0.0)
 
 
-def _waiters_folder(pause: float, virtual: bool) -> Path:
+def _waiters_folder(base: Path, pause: float, virtual: bool) -> Path:
     """A data folder for botocore: its own waiters with pauses of `pause` seconds and as much patience as before."""
-    folder = home() / "botocore" / f"{botocore.__version__}-{pause:g}-{'virtual' if virtual else 'real'}"
+    folder = base / "botocore" / f"{botocore.__version__}-{pause:g}-{'virtual' if virtual else 'real'}"
     for service in WAITED_FOR:
         version, document = waiters(service)
         hurried = {name: _hurried(one, pause, virtual) for name, one in document["waiters"].items()}
@@ -106,8 +109,12 @@ def _write(target: Path, document: dict) -> None:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f"{target.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(document))
-    fresh.replace(target)
+    try:
+        fresh.write_text(json.dumps(document))
+        fresh.replace(target)
+    except OSError:
+        fresh.unlink(missing_ok=True)  # half a file helps nobody
+        raise
 
 
 @lru_cache

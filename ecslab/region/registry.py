@@ -21,8 +21,12 @@ def home() -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
-        return Path(tempfile.gettempdir()) / "ecslab"
-    return folder if os.access(folder, os.W_OK) else Path(tempfile.gettempdir()) / "ecslab"
+        return spare_home()
+    return folder if os.access(folder, os.W_OK) else spare_home()
+
+
+def spare_home() -> Path:
+    return Path(tempfile.gettempdir()) / "ecslab"
 
 
 def write(endpoint_url: str, region_name: str, engine: str, environment: dict[str, str | None]) -> Path | None:

@@ -454,14 +454,16 @@ print("failures:", sorted({failure["reason"] for failure in answer["failures"]})
 
 # %%
 iam = boto3.client("iam")
-trust = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole"}
-may_run = {"Effect": "Allow", "Action": ["ecs:RunTask", "iam:PassRole"], "Resource": "*"}
-runs_tasks = iam.create_role(
-    RoleName="runs-tasks", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-)["Role"]["Arn"]
-iam.put_role_policy(
-    RoleName="runs-tasks", PolicyName="runs", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [may_run]})
-)
+
+
+def allow(**statement):
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})
+
+
+trust = allow(Principal={"Service": "events.amazonaws.com"}, Action="sts:AssumeRole")
+may_run = allow(Action=["ecs:RunTask", "iam:PassRole"], Resource="*")
+runs_tasks = iam.create_role(RoleName="runs-tasks", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+iam.put_role_policy(RoleName="runs-tasks", PolicyName="runs", PolicyDocument=may_run)
 demo_arn = ecs.describe_clusters(clusters=["demo"])["clusters"][0]["clusterArn"]
 import_arn = ecs.describe_task_definition(taskDefinition="import")["taskDefinition"]["taskDefinitionArn"]
 fargate_network = {"awsvpcConfiguration": {"Subnets": subnets}}

@@ -2,12 +2,15 @@
 from __future__ import annotations
 
 import json
+import os
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 
+from ecslab.region import start
 from tests.region.test_secrets import PULL_AND_LOG, role
 
 
@@ -332,10 +335,6 @@ def test_two_simulated_runs_with_one_seed_print_the_same():
 
 
 def test_starting_again_replaces_the_region_and_says_so_and_stop_restores_the_environment(capsys, monkeypatch):
-    import os
-
-    from ecslab.region import start
-
     monkeypatch.setenv("AWS_PROFILE", "work")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     first = start(engine="simulated")
@@ -363,3 +362,13 @@ def test_an_image_of_a_private_registry_that_is_not_there_is_not_said_to_run(lab
     arn = lab.run("shop")
     lab.region.run_for("30s")
     assert lab.task(arn)["stoppedReason"].startswith("CannotPullContainerError")
+
+
+def test_a_home_that_takes_no_more_files_keeps_no_region_from_starting(tmp_path, monkeypatch):
+    (tmp_path / "botocore").write_text("a file where a folder should be made")
+    monkeypatch.setenv("ECSLAB_HOME", str(tmp_path))
+    with start(engine="simulated") as region:
+        ecs = region.client("ecs")
+        ecs.create_cluster(clusterName="demo")
+        data = Path(os.environ["AWS_DATA_PATH"].split(os.pathsep)[0])
+        assert data.is_dir() and not data.is_relative_to(tmp_path) and ecs.list_clusters()["clusterArns"]
