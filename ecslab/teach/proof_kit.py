@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import Any
+from typing import Any, Callable, Mapping
 
 APP = "ecslab/app:1.0"
 MISSING = "ecslab/app:9.9"
@@ -21,6 +21,13 @@ CHECK = {"command": ["CMD", "/app", "health"], "interval": 10, "timeout": 5, "re
 def app(name: str = "app", *arguments: str, **fields: Any) -> dict:
     """A container definition of the lab's app."""
     return {"name": name, "image": APP, "command": list(arguments), **fields}
+
+
+def refusals(say: Callable[[str], None], errors: Mapping[str, str | None]) -> set[str]:
+    """Which of the calls AWS refused; `errors` is what `refused` gave for each. All are told."""
+    for name, error in errors.items():
+        say(f"{name}: {error or 'accepted'}")
+    return {name for name, error in errors.items() if error}
 
 
 def policy(*allowed: tuple[str, str], **more: Any) -> str:

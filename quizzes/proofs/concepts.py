@@ -1,6 +1,6 @@
 """Proofs of questions on concepts and launch types."""
 from ecslab.teach import proof, refused
-from ecslab.teach.proof_kit import Demo, app
+from ecslab.teach.proof_kit import Demo, app, refusals
 
 
 @proof("concepts.definition-or-task", a={"web:2": 10}, b={"web:1": 10}, c={"web:1": 10, "web:2": 1}, d={})
@@ -58,9 +58,7 @@ def not_on_fargate(aws, region, say):
         "f": {"container": mount, "volumes": [{"name": "data", "host": {"sourcePath": "/data"}}]},
     }
     errors = {letter: refused(demo.define, letter, **fields) for letter, fields in offers.items()}
-    for letter, error in errors.items():
-        say(f"{letter}: {error or 'accepted'}")
-    return {letter for letter, error in errors.items() if error}
+    return refusals(say, errors)
 
 
 @proof("concepts.biggest-task", b="24 vCPU", d="32 vCPU")

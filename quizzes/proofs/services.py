@@ -2,7 +2,7 @@
 import json
 
 from ecslab.teach import proof, refused
-from ecslab.teach.proof_kit import CHECK, MISSING, Balanced, Demo, app
+from ecslab.teach.proof_kit import CHECK, MISSING, Balanced, Demo, app, refusals
 
 
 @proof("services.stop-one-task", a=(2, 0), b=(3, 0), c=(3, 1))
@@ -308,9 +308,7 @@ def not_for_daemons(aws, region, say):
         "f": {"launchType": "EXTERNAL"},
     }
     errors = {letter: refused(demo.ecs.create_service, **{**daemon, **fields}, serviceName=f"agent-{letter}") for letter, fields in offers.items()}
-    for letter, error in errors.items():
-        say(f"{letter}: {error or 'accepted'}")
-    return {letter for letter, error in errors.items() if error}
+    return refusals(say, errors)
 
 
 @proof("services.agent-on-fargate", a="refused", b="accepted")
@@ -407,9 +405,7 @@ def may_be_rebalanced(aws, region, say):
     }
     create = {"cluster": "demo", "availabilityZoneRebalancing": "ENABLED"}
     errors = {letter: refused(demo.ecs.create_service, serviceName=f"s-{letter}", **create, **fields) for letter, fields in offers.items()}
-    for letter, error in errors.items():
-        say(f"{letter}: {error or 'accepted'}")
-    return {letter for letter, error in errors.items() if error is None}
+    return set(errors) - refusals(say, errors)
 
 
 @proof("services.busiest-zone")

@@ -1,6 +1,6 @@
 """Proofs of questions on task definitions."""
 from ecslab.teach import proof, refused
-from ecslab.teach.proof_kit import CHECK, Demo, app, role
+from ecslab.teach.proof_kit import CHECK, Demo, app, refusals, role
 
 SIDE = ("--port", "81")  # two containers of a task share its network
 
@@ -292,9 +292,7 @@ def needs_a_role_at_launch(aws, region, say):
         "e": {"enableFaultInjection": True},
     }
     errors = {letter: refused(demo.define, letter, **fields) or refused(demo.run, letter) for letter, fields in offers.items()}
-    for letter, error in errors.items():
-        say(f"{letter}: {error or 'the task starts'}")
-    return {letter for letter, error in errors.items() if error}
+    return refusals(say, errors)
 
 
 @proof("task-definitions.same-tag-new-image", a="2.0", c="1.0")
